@@ -1,0 +1,265 @@
+//! `build`: spec → storages → plans → staged context → buildx → report.
+//!
+//! **Invariant:** a reference is printed only for what buildx reports as done.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Context;
+
+use crate::cli::{BuildArgs, Format, Progress};
+use crate::docker::metadata::{self, Built};
+use crate::docker::{Docker, fault, image};
+use crate::drive::{Driven, drive};
+use crate::error::{Error, Fault};
+use crate::host::Host;
+use crate::plan::Plan;
+use crate::plan::bake::BakeFile;
+use crate::plugin::Call;
+use crate::progress::failure::Failure;
+use crate::render::{self, Canvas, Charset, Mode};
+use crate::report::{self, BuildReport, BuiltReport, FailedReport};
+use crate::resolve::Overrides;
+use crate::stage::{self, BAKE_FILE, UserContexts};
+use crate::storage::Storage;
+
+const METADATA_FILE: &str = "metadata.json";
+
+/// Runs the command.
+pub fn run(args: &BuildArgs, call: &Call, host: &mut Host) -> anyhow::Result<()> {
+    let mode = mode(args, host)?;
+    let overrides = Overrides {
+        storages: args.spec.storages.clone(),
+        tags: args.tag.clone(),
+        platforms: args.platform.clone(),
+    };
+    let storages = super::load(&args.spec, host)?.resolve(&overrides).map_err(Error::Spec)?;
+    let mut plans = super::plans(&storages);
+    add_arguments(&mut plans, &args.build_arg, host);
+    let docker = Docker::discover(call, host)?;
+
+    let staged = tempfile::Builder::new()
+        .prefix("flowstorage-")
+        .tempdir()
+        .context("making a temporary folder")?;
+    let mut bake = stage::bake_file(&plans, UserContexts::InPlace, staged.path());
+    add_options(&mut bake, args, host);
+    stage::write(&plans, &bake, staged.path(), UserContexts::InPlace)?;
+
+    let targets: Vec<String> = plans.iter().map(|plan| plan.name.clone()).collect();
+    let mut words: Vec<String> = ["buildx", "bake", "--file", BAKE_FILE, "--progress", "rawjson"]
+        .into_iter()
+        .chain(["--metadata-file", METADATA_FILE])
+        .map(str::to_owned)
+        .collect();
+    if let Some(builder) = &args.builder {
+        words.extend(["--builder".to_owned(), builder.clone()]);
+    }
+    words.extend(targets.clone());
+    let invocation = docker.command(staged.path(), words);
+    let charset = Charset::of_locale(["LC_ALL", "LC_CTYPE", "LANG"].map(|name| host.var(name)));
+    let view = render::new(mode, Canvas::stderr(host.term.style, charset));
+    let driven = drive(&invocation, call.socket.as_deref(), &targets, view)?;
+
+    if driven.exited.code != 0 {
+        return Err(failed(args, &driven, mode, host)?);
+    }
+    let metadata_path = staged.path().join(METADATA_FILE);
+    let metadata = std::fs::read_to_string(&metadata_path)
+        .context("reading what buildx reports of the build")?;
+    if let Some(file) = &args.metadata_file {
+        write_atomically(&host.cwd.join(file), &metadata)?;
+    }
+    let built = metadata::parse(&metadata)?;
+    let mut reports = reports(&storages, &plans, &built, &driven);
+    if args.format == Format::Json {
+        for report in &mut reports {
+            image::describe(&docker, &host.cwd, report, args.push);
+        }
+    }
+    let report = BuildReport::new(reports, Vec::new());
+    host.term.result(&match args.format {
+        Format::Default => report.lines(),
+        Format::Json => report::json(&report),
+    })?;
+    Ok(())
+}
+
+fn mode(args: &BuildArgs, host: &Host) -> Result<Mode, Error> {
+    let flag = match args.progress {
+        _ if args.quiet => "quiet",
+        Progress::Auto => "auto",
+        Progress::Plain => "plain",
+        Progress::Quiet => "quiet",
+        Progress::Rawjson => "rawjson",
+        Progress::Tty => "tty",
+    };
+    Mode::choose(Some(flag), host.term.err_is_terminal).map_err(Error::Build)
+}
+
+/// Adds `--build-arg`: `NAME=value`, or `NAME` for a variable of our own environment.
+pub(super) fn add_arguments(plans: &mut [Plan], arguments: &[String], host: &Host) {
+    for argument in arguments {
+        let (name, value) = match argument.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (argument.as_str(), host.var(argument)),
+        };
+        let Some(value) = value else { continue };
+        for plan in plans.iter_mut() {
+            plan.args.insert(name.to_owned(), value.to_owned());
+        }
+    }
+}
+
+/// What the command line adds to each target.
+fn add_options(bake: &mut BakeFile, args: &BuildArgs, host: &Host) {
+    let absolute = |text: &String| from_cwd(text, &host.cwd);
+    for target in bake.target.values_mut() {
+        target.pull = args.pull;
+        target.no_cache = args.no_cache;
+        target.cache_from = args.cache_from.iter().map(absolute).collect();
+        target.cache_to = args.cache_to.iter().map(absolute).collect();
+        target.secret = args.secret.iter().map(absolute).collect();
+        target.ssh.clone_from(&args.ssh);
+        target.output = match (args.push, args.output.as_slice()) {
+            (true, _) => vec!["type=image,push=true".to_owned()],
+            // A container builder has no default, and would throw the image away.
+            (false, []) => vec!["type=docker".to_owned()],
+            (false, outputs) => outputs.iter().map(absolute).collect(),
+        };
+        if let Some(provenance) = &args.provenance {
+            target.attest = match provenance.as_str() {
+                "false" => vec!["type=provenance,disabled=true".to_owned()],
+                "true" => vec!["type=provenance".to_owned()],
+                options => vec![format!("type=provenance,{options}")],
+            };
+        }
+        match args.sbom.as_deref() {
+            None | Some("false") => {}
+            Some("true") => target.attest.push("type=sbom".to_owned()),
+            Some(options) => target.attest.push(format!("type=sbom,{options}")),
+        }
+    }
+}
+
+/// buildx runs in the staged folder: paths in its options are relative to the user's own.
+fn from_cwd(option: &str, cwd: &Path) -> String {
+    let is_path = |field: &str| {
+        let (key, value) = field.split_once('=')?;
+        let holds_path = matches!(key, "dest" | "src" | "source");
+        (holds_path && !value.is_empty() && value != "-")
+            .then(|| format!("{key}={}", cwd.join(value).to_string_lossy()))
+    };
+    if !option.contains('=') && option != "-" {
+        // The short form of --output: a folder.
+        return cwd.join(option).to_string_lossy().into_owned();
+    }
+    let fields: Vec<String> =
+        option.split(',').map(|field| is_path(field).unwrap_or_else(|| field.to_owned())).collect();
+    fields.join(",")
+}
+
+fn reports(
+    storages: &[Storage],
+    plans: &[Plan],
+    built: &BTreeMap<String, Built>,
+    driven: &Driven,
+) -> Vec<BuiltReport> {
+    let report = |(storage, plan): (&Storage, &Plan)| {
+        let totals = driven.graph.totals(&plan.name);
+        BuiltReport {
+            name: plan.name.clone(),
+            reference: report::reference(plan),
+            digest: built.get(&plan.name).and_then(|built| built.digest.clone()),
+            platforms: plan.platforms.clone(),
+            size: None,
+            duration_ms: totals.duration.as_millis(),
+            steps: totals.steps,
+            cached_steps: totals.cached,
+            flows: report::flows(storage),
+        }
+    };
+    storages.iter().zip(plans).map(report).collect()
+}
+
+/// Says why a build failed; returns the error that ends the command.
+fn failed(
+    args: &BuildArgs,
+    driven: &Driven,
+    mode: Mode,
+    host: &mut Host,
+) -> anyhow::Result<anyhow::Error> {
+    // 130 is what Docker's own commands exit with when they are stopped.
+    if driven.exited.stopped || driven.exited.code == 130 {
+        return Ok(Error::Cancelled.into());
+    }
+    let failures = driven.graph.failures();
+    let mut causes: Vec<(Failure, Error)> =
+        failures.into_iter().map(|failure| (failure.clone(), error_of(&failure))).collect();
+    if causes.is_empty() {
+        let texts: Vec<&str> = driven.graph.texts().collect();
+        let error = fault::classify(texts.iter().copied()).unwrap_or_else(|| {
+            let last = texts.iter().rev().find(|text| !text.trim().is_empty());
+            let said = last.map_or("it said nothing", |text| text.trim());
+            let code = driven.exited.code;
+            Error::Build(Fault::bare(format!("docker buildx ended with exit code {code}: {said}")))
+        });
+        causes.push((Failure::default(), error));
+    }
+    if !matches!(mode, Mode::Quiet | Mode::RawJson) {
+        let (width, style) = (host.term.width, host.term.style);
+        for (failure, _) in &causes {
+            let context = render::failure_context(failure, width, style);
+            if !context.is_empty() {
+                host.term.note(context.trim_end());
+            }
+        }
+    }
+    if args.format == Format::Json {
+        let report = |(failure, error): &(Failure, Error)| {
+            let names: Vec<String> = if failure.targets.is_empty() {
+                driven.graph.targets().to_vec()
+            } else {
+                failure.targets.clone()
+            };
+            let one = |name: String| FailedReport {
+                name,
+                step: failure.step.clone(),
+                cause: error.to_string(),
+                remedy: error.hint().map(str::to_owned),
+            };
+            names.into_iter().map(one).collect::<Vec<_>>()
+        };
+        let failed = causes.iter().flat_map(report).collect();
+        host.term.result(&report::json(&BuildReport::new(Vec::new(), failed)))?;
+    }
+    let mut errors = causes.into_iter().map(|(_, error)| error);
+    let first = errors.next().unwrap_or(Error::Cancelled);
+    for other in errors {
+        // The last one is printed where every command's error is.
+        host.term.error(&other.to_string());
+        if let Some(hint) = other.hint() {
+            host.term.hint(hint);
+        }
+    }
+    Ok(first.into())
+}
+
+/// The error that a failure stands for.
+fn error_of(failure: &Failure) -> Error {
+    let in_image = !failure.findings.is_empty() || failure.exit_code.is_some();
+    let lines = failure.error.lines().chain(failure.texts.iter().map(String::as_str));
+    if !in_image && let Some(known) = fault::classify(lines) {
+        return known;
+    }
+    Error::Build(Fault { message: failure.cause(), hint: failure.remedy() })
+}
+
+fn write_atomically(path: &Path, text: &str) -> anyhow::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let doing = || format!("writing `{}`", path.display());
+    let file = tempfile::NamedTempFile::new_in(folder).with_context(doing)?;
+    std::fs::write(file.path(), text).with_context(doing)?;
+    file.persist(path).with_context(doing)?;
+    Ok(())
+}

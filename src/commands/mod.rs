@@ -1,0 +1,102 @@
+//! One file per command: each reads as the pipeline that it is.
+//!
+//! **Invariant:** commands connect the other modules and decide nothing that those could.
+
+pub mod build;
+pub mod check;
+pub mod install;
+pub mod plan;
+pub mod version;
+
+use std::path::{Path, PathBuf};
+
+use crate::cli::SpecArgs;
+use crate::error::Error;
+use crate::facts::{self, Facts};
+use crate::host::Host;
+use crate::plan::Plan;
+use crate::problem::{Place, Problem};
+use crate::resolve::{self, Overrides};
+use crate::spec::{self, Format, SpecFile};
+use crate::storage::Storage;
+
+/// A spec as it was read, and every problem with it.
+struct Loaded {
+    spec: SpecFile,
+    facts: Facts,
+    problems: Vec<Problem>,
+}
+
+/// Names of the spec that are tried where none is given.
+const DEFAULT_FILES: [&str; 2] = ["flowstorage.toml", "pyproject.toml"];
+
+fn load(args: &SpecArgs, host: &Host) -> Result<Loaded, Error> {
+    let problem = |message: String, remedy: &str| {
+        Error::Spec(vec![Problem { key: None, place: None, message, remedy: remedy.to_owned() }])
+    };
+    let file = match &args.file {
+        Some(file) => file.clone(),
+        None => {
+            let found = DEFAULT_FILES.iter().find(|name| host.cwd.join(name).is_file());
+            PathBuf::from(*found.ok_or_else(|| {
+                problem(
+                    format!("no `flowstorage.toml` in `{}`", host.cwd.display()),
+                    "write one, or name a spec with --file",
+                )
+            })?)
+        }
+    };
+    let name = file.to_string_lossy().into_owned();
+    let path = host.cwd.join(&file);
+    if path.extension().is_some_and(|extension| extension == "py") {
+        return Err(problem(
+            format!("`{name}` is a flow script, not a spec"),
+            "write a flowstorage.toml with flows = [\"the script\"]",
+        ));
+    }
+    let bytes = std::fs::read(&path).map_err(|error| {
+        problem(format!("`{name}` cannot be read: {error}"), "name a spec with --file")
+    })?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| problem(format!("`{name}` is not UTF-8"), "save it as UTF-8"))?;
+    let folder = path.parent().map_or_else(|| host.cwd.clone(), Path::to_path_buf);
+    let (spec, problems) = spec::parse(&text, Format::of(&path), &name, folder);
+    let home = host.var("HOME").map(PathBuf::from);
+    let facts = facts::gather(&spec, home.as_deref());
+    Ok(Loaded { spec, facts, problems })
+}
+
+impl Loaded {
+    /// The storages to build, or every problem.
+    fn resolve(&self, overrides: &Overrides) -> Result<Vec<Storage>, Vec<Problem>> {
+        let mut problems = self.problems.clone();
+        // What could not be read whole would only give problems that are none.
+        if problems.iter().any(|problem| problem.key.is_none()) {
+            return Err(problems);
+        }
+        let resolved = resolve::resolve(&self.spec, overrides, &self.facts);
+        if let Err(more) = &resolved {
+            let is_new = |problem: &&Problem| {
+                problem.key.is_none() || problems.iter().all(|known| known.key != problem.key)
+            };
+            let more: Vec<Problem> = more.iter().filter(is_new).cloned().collect();
+            problems.extend(more);
+        }
+        if problems.is_empty() {
+            return resolved;
+        }
+        problems.sort_by(|a, b| position(a, &self.spec.file).cmp(&position(b, &self.spec.file)));
+        Err(problems)
+    }
+}
+
+/// The spec's own problems come first, each file's by line.
+fn position<'a>(problem: &'a Problem, spec: &str) -> (bool, Option<&'a Place>) {
+    let place = problem.place.as_ref();
+    (place.is_some_and(|place| place.file != spec), place)
+}
+
+/// Plans every storage.
+fn plans(storages: &[Storage]) -> Vec<Plan> {
+    storages.iter().map(crate::plan::plan).collect()
+}

@@ -1,0 +1,440 @@
+//! requirements.txt files, single requirements, and the dependencies of a pyproject.toml.
+//!
+//! The format is pip's: <https://pip.pypa.io/en/stable/reference/requirements-file-format/>.
+//!
+//! **Invariant:** every accepted line is one that `uv pip install` takes from a file, is a single
+//! line, and carries no password.
+
+use std::str::FromStr;
+
+use pep508_rs::{MarkerTree, Requirement as Pep508, VerbatimUrl};
+
+use crate::problem::{Place, Problem};
+use crate::spec::document::{self, Node};
+
+/// One line for the installer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requirement {
+    /// The line as it goes into the image's requirements file.
+    pub line: String,
+    /// The distribution that it asks for, none for an option or a bare URL.
+    pub distribution: Option<Distribution>,
+    /// Where it was declared.
+    pub place: Place,
+}
+
+/// A distribution that a requirement names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Distribution {
+    /// The name, normalised by PEP 503.
+    pub name: String,
+    /// Whether an environment marker may leave it out.
+    pub conditional: bool,
+}
+
+/// Requirements and constraints of one storage.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Requirements {
+    /// What to install.
+    pub wanted: Vec<Requirement>,
+    /// What to keep to if it is installed (`-c`).
+    pub constraints: Vec<Requirement>,
+}
+
+impl Requirements {
+    /// Whether there is nothing to install.
+    pub fn is_empty(&self) -> bool {
+        self.wanted.iter().all(|requirement| requirement.line.starts_with('-'))
+    }
+}
+
+/// Options that may stand on a line of their own.
+const OPTIONS: [&str; 7] = [
+    "--index-url",
+    "-i",
+    "--extra-index-url",
+    "--no-index",
+    "--no-binary",
+    "--only-binary",
+    "--pre",
+];
+
+/// The files that a requirements file names with `-r` and `-c`, as paths beside it.
+pub fn included(text: &str, path: &str) -> Vec<String> {
+    if path.ends_with(".toml") {
+        return Vec::new();
+    }
+    let includes = logical_lines(text).into_iter();
+    includes.filter_map(|(_, line)| Some(beside(path, include(&line)?.1))).collect()
+}
+
+/// Reads a file of requirements. `text_of` gives the text of an included file.
+pub fn read_file<'a>(
+    path: &str,
+    text_of: &dyn Fn(&str) -> Option<&'a str>,
+    into: &mut Requirements,
+    problems: &mut Vec<Problem>,
+) {
+    if path.ends_with(".toml") {
+        if let Some(text) = text_of(path) {
+            into.wanted.extend(pyproject(path, text, problems));
+        }
+    } else {
+        let mut reader = Reader { text_of, into, problems, seen: Vec::new() };
+        reader.file(path, Purpose::Install);
+    }
+}
+
+/// Reads one requirement of a list, or says what is wrong with it.
+pub fn read_one(text: &str, place: &Place, key: &str) -> Result<Requirement, Problem> {
+    let problem = |message: String, remedy: &str| Problem {
+        key: Some(key.to_owned()),
+        place: Some(place.clone()),
+        message,
+        remedy: remedy.to_owned(),
+    };
+    let text = text.trim();
+    if text.is_empty() || text.contains(['\n', '\r']) {
+        return Err(problem("a requirement is not one line".to_owned(), "write one per item"));
+    }
+    if has_password(text) {
+        return Err(problem(
+            format!("the URL in `{}` holds a password", without_password(text)),
+            "leave the password out: it would be stored in the image",
+        ));
+    }
+    let made = |line: &str, distribution| Requirement {
+        line: line.to_owned(),
+        distribution,
+        place: place.clone(),
+    };
+    if text.starts_with('-') {
+        let option = text.split(['=', ' ']).next().unwrap_or(text);
+        return if OPTIONS.contains(&option) {
+            Ok(made(text, None))
+        } else {
+            Err(problem(
+                format!("the option `{option}` cannot be used here"),
+                "write a requirement such as \"pandas>=2\"; local projects go in `files`",
+            ))
+        };
+    }
+    let bare = text.split([' ', ';']).next().unwrap_or(text);
+    let is_url = ["git+", "https://", "http://"].iter().any(|scheme| bare.starts_with(scheme));
+    if is_url {
+        let egg = bare.split_once("#egg=").map(|(_, egg)| egg.split(['&', '[']).next());
+        let distribution = egg.flatten().map(|name| Distribution {
+            name: normalise(name),
+            conditional: text.contains(';'),
+        });
+        return Ok(made(text, distribution));
+    }
+    let is_path = text.starts_with(['.', '/', '~'])
+        || bare.starts_with("file:")
+        || bare.ends_with(".whl")
+        || bare.ends_with(".tar.gz");
+    if is_path {
+        return Err(problem(
+            format!("`{text}` is a local path"),
+            "copy it with `files`, or publish it and name its distribution",
+        ));
+    }
+    // Hashes are pip's own, not part of PEP 508.
+    let (requirement, _) = text.split_once(" --hash").unwrap_or((text, ""));
+    match Pep508::<VerbatimUrl>::from_str(requirement.trim()) {
+        Ok(parsed) => {
+            let distribution = Distribution {
+                name: parsed.name.to_string(),
+                conditional: parsed.marker != MarkerTree::TRUE,
+            };
+            Ok(made(text, Some(distribution)))
+        }
+        Err(error) => {
+            let reason = error.message.to_string();
+            let reason = reason.lines().next().unwrap_or_default();
+            Err(problem(
+                format!("`{text}` is not a requirement: {}", lower_first(reason)),
+                "write it as pip takes it, for example \"pandas>=2,<3\"",
+            ))
+        }
+    }
+}
+
+/// The normalised name of a distribution, by PEP 503.
+pub fn normalise(name: &str) -> String {
+    let mut result = String::new();
+    for c in name.trim().chars() {
+        if matches!(c, '-' | '_' | '.') {
+            if !result.ends_with('-') {
+                result.push('-');
+            }
+        } else {
+            result.extend(c.to_lowercase());
+        }
+    }
+    result
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Install,
+    Constrain,
+}
+
+struct Reader<'a, 'b> {
+    text_of: &'b dyn Fn(&str) -> Option<&'a str>,
+    into: &'b mut Requirements,
+    problems: &'b mut Vec<Problem>,
+    seen: Vec<String>,
+}
+
+impl Reader<'_, '_> {
+    fn file(&mut self, path: &str, purpose: Purpose) {
+        if self.seen.iter().any(|seen| seen == path) {
+            return;
+        }
+        self.seen.push(path.to_owned());
+        let Some(text) = (self.text_of)(path) else { return };
+        for (line, text) in logical_lines(text) {
+            let place = Place { file: path.to_owned(), line };
+            if let Some((purpose_of_included, target)) = include(&text) {
+                let target = beside(path, target);
+                if (self.text_of)(&target).is_none() {
+                    self.problems.push(Problem {
+                        key: Some("requirements".to_owned()),
+                        place: Some(place),
+                        message: format!("`{target}` cannot be read"),
+                        remedy: "create it, or remove this line".to_owned(),
+                    });
+                }
+                let nested = if purpose == Purpose::Constrain { purpose } else { purpose_of_included };
+                self.file(&target, nested);
+                continue;
+            }
+            match read_one(&text, &place, "requirements") {
+                Ok(requirement) if purpose == Purpose::Constrain => {
+                    self.into.constraints.push(requirement);
+                }
+                Ok(requirement) => self.into.wanted.push(requirement),
+                Err(problem) => self.problems.push(problem),
+            }
+        }
+    }
+}
+
+/// `[project] dependencies` of a pyproject.toml.
+fn pyproject(path: &str, text: &str, problems: &mut Vec<Problem>) -> Vec<Requirement> {
+    let (table, errors) = document::from_toml(text, path);
+    if !errors.is_empty() {
+        problems.extend(errors);
+        return Vec::new();
+    }
+    let mut problem = |line, message: String, remedy: &str| {
+        problems.push(Problem {
+            key: Some("requirements".to_owned()),
+            place: Some(Place { file: path.to_owned(), line }),
+            message,
+            remedy: remedy.to_owned(),
+        });
+    };
+    let Some(project) = table.get("project") else {
+        problem(1, format!("`{path}` has no table `[project]`"), "add it, as PEP 621 describes");
+        return Vec::new();
+    };
+    let Node::Table(fields) = &project.value.node else {
+        problem(project.line, "`project` is not a table".to_owned(), "write [project]");
+        return Vec::new();
+    };
+    let dynamic = fields.get("dynamic").is_some_and(|entry| match &entry.value.node {
+        Node::List(items) => items.iter().any(|i| i.node == Node::String("dependencies".into())),
+        _ => false,
+    });
+    if dynamic {
+        problem(
+            project.line,
+            "the dependencies are dynamic: only the project's build knows them".to_owned(),
+            "name a requirements file instead",
+        );
+    }
+    let Some(dependencies) = fields.get("dependencies") else { return Vec::new() };
+    let Node::List(items) = &dependencies.value.node else {
+        problem(dependencies.line, "`dependencies` is not a list".to_owned(), "write a list");
+        return Vec::new();
+    };
+    let mut result = Vec::new();
+    for item in items {
+        let place = Place { file: path.to_owned(), line: item.line };
+        let Node::String(text) = &item.node else {
+            problems.push(Problem {
+                key: Some("requirements".to_owned()),
+                place: Some(place),
+                message: format!("a dependency is {}", item.node.kind()),
+                remedy: "write a string".to_owned(),
+            });
+            continue;
+        };
+        match read_one(text, &place, "requirements") {
+            Ok(requirement) => result.push(requirement),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    result
+}
+
+/// Lines joined at `\`, without comments and empty ones, each with its first line's number.
+fn logical_lines(text: &str) -> Vec<(usize, String)> {
+    let mut lines = Vec::new();
+    let mut open: Option<(usize, String)> = None;
+    for (at, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
+        let (start, mut joined) = open.take().unwrap_or((at + 1, String::new()));
+        let is_comment = line.trim_start().starts_with('#');
+        if let (Some(head), false) = (line.strip_suffix('\\'), is_comment) {
+            joined.push_str(head);
+            open = Some((start, joined));
+            continue;
+        }
+        joined.push_str(line);
+        lines.push((start, joined));
+    }
+    lines.extend(open);
+    let clean = lines.into_iter().map(|(at, line)| (at, without_comment(&line).trim().to_owned()));
+    clean.filter(|(_, line)| !line.is_empty()).collect()
+}
+
+/// A `#` begins a comment at the start of a line or after a space: URLs hold others.
+fn without_comment(line: &str) -> &str {
+    let mut before = ' ';
+    for (at, c) in line.char_indices() {
+        if c == '#' && before.is_whitespace() {
+            return &line[..at];
+        }
+        before = c;
+    }
+    line
+}
+
+fn include(line: &str) -> Option<(Purpose, &str)> {
+    let after = |flags: [&str; 2]| {
+        let short = line.strip_prefix(flags[0]);
+        let rest = line.strip_prefix(flags[1]).or(short)?;
+        Some(rest.trim_start_matches([' ', '\t', '=']).trim())
+    };
+    let install = after(["-r", "--requirement"]).map(|path| (Purpose::Install, path));
+    install.or_else(|| after(["-c", "--constraint"]).map(|path| (Purpose::Constrain, path)))
+}
+
+fn beside(path: &str, target: &str) -> String {
+    match path.rsplit_once('/') {
+        Some((folder, _)) if !target.starts_with('/') => format!("{folder}/{target}"),
+        _ => target.to_owned(),
+    }
+}
+
+fn credentials(text: &str) -> Option<(usize, usize)> {
+    let start = text.find("://")? + 3;
+    let host_end = text[start..].find(['/', ' ', '?', '#']).map_or(text.len(), |at| start + at);
+    let at = text[start..host_end].rfind('@')?;
+    Some((start, start + at))
+}
+
+/// `git+ssh://git@host` names a user, which is no secret.
+fn has_password(text: &str) -> bool {
+    credentials(text).is_some_and(|(start, end)| {
+        !text[..start].ends_with("ssh://") || text[start..end].contains(':')
+    })
+}
+
+fn without_password(text: &str) -> String {
+    match credentials(text) {
+        Some((start, end)) => format!("{}…{}", &text[..start], &text[end..]),
+        None => text.to_owned(),
+    }
+}
+
+fn lower_first(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(files: &[(&str, &str)]) -> (Vec<String>, Vec<String>, Vec<String>) {
+        let text_of =
+            |path: &str| files.iter().find(|(name, _)| *name == path).map(|(_, text)| *text);
+        let mut into = Requirements::default();
+        let mut problems = Vec::new();
+        read_file(files[0].0, &text_of, &mut into, &mut problems);
+        let lines = |list: &[Requirement]| {
+            list.iter().map(|r| format!("{}:{} {}", r.place.file, r.place.line, r.line)).collect()
+        };
+        let problems = problems.iter().map(ToString::to_string).collect();
+        (lines(&into.wanted), lines(&into.constraints), problems)
+    }
+
+    #[test]
+    fn files_are_read_as_pip_reads_them() {
+        let (wanted, constraints, problems) = read(&[
+            (
+                "d/a.txt",
+                "# head\npandas >= 2 ; python_version > '3.8' # why\n\
+                 x[extra]==1 \\\n  --hash=sha256:00\n-r b.txt\n--constraint=c.txt\n\
+                 git+https://example.org/x.git@v1#egg=X_y\n",
+            ),
+            ("d/b.txt", "y\n-r a.txt\n"),
+            ("d/c.txt", "z<2\n"),
+        ]);
+        assert_eq!(problems, Vec::<String>::new());
+        assert_eq!(
+            wanted,
+            [
+                "d/a.txt:2 pandas >= 2 ; python_version > '3.8'",
+                "d/a.txt:3 x[extra]==1   --hash=sha256:00",
+                "d/b.txt:1 y",
+                "d/a.txt:7 git+https://example.org/x.git@v1#egg=X_y",
+            ]
+        );
+        assert_eq!(constraints, ["d/c.txt:1 z<2"]);
+    }
+
+    #[test]
+    fn what_cannot_be_installed_is_said_with_its_line() {
+        let (_, _, problems) = read(&[(
+            "r.txt",
+            "-e .\n./x.whl\nfoo=1\nhttps://u:secret@example.org/x.whl\n-r none.txt\n",
+        )]);
+        assert_eq!(problems.len(), 5, "{problems:#?}");
+        for (at, problem) in problems.iter().enumerate() {
+            assert!(problem.starts_with(&format!("r.txt:{}: ", at + 1)), "{problem}");
+            assert!(!problem.contains("secret"), "{problem}");
+        }
+    }
+
+    #[test]
+    fn a_pyproject_gives_its_dependencies() {
+        let (wanted, _, problems) = read(&[(
+            "pyproject.toml",
+            "[project]\nname = 'x'\ndependencies = [\n  'a>1',\n  'b; sys_platform == \"win32\"',\n]\n",
+        )]);
+        assert_eq!(problems, Vec::<String>::new());
+        assert_eq!(
+            wanted,
+            ["pyproject.toml:4 a>1", "pyproject.toml:5 b; sys_platform == \"win32\""]
+        );
+    }
+
+    #[test]
+    fn names_are_normalised() {
+        let place = Place { file: "s".into(), line: 1 };
+        for (text, name, conditional) in [
+            ("Foo_Bar.baz>1", "foo-bar-baz", false),
+            ("psycopg2 @ https://example.org/p.whl", "psycopg2", false),
+            ("a; python_version < '3'", "a", true),
+        ] {
+            let read = read_one(text, &place, "k").map(|requirement| requirement.distribution);
+            let wanted = Distribution { name: name.to_owned(), conditional };
+            assert_eq!(read, Ok(Some(wanted)), "{text}");
+        }
+    }
+}

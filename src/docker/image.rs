@@ -1,0 +1,131 @@
+//! Platforms and size of an image that was built, for the JSON report.
+//!
+//! **Invariant:** asks only after a build that went well; what cannot be learned stays unknown.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::Docker;
+use super::run::{self, Happening};
+use crate::report::BuiltReport;
+
+#[derive(Deserialize)]
+struct Manifest {
+    #[serde(default)]
+    layers: Vec<Descriptor>,
+    #[serde(default)]
+    manifests: Vec<Descriptor>,
+    config: Option<Descriptor>,
+}
+
+#[derive(Deserialize)]
+struct Descriptor {
+    digest: String,
+    #[serde(default)]
+    size: u64,
+    platform: Option<Platform>,
+}
+
+#[derive(Deserialize)]
+struct Platform {
+    os: String,
+    architecture: String,
+    variant: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Inspected {
+    size: u64,
+    os: String,
+    architecture: String,
+    variant: Option<String>,
+}
+
+impl Platform {
+    fn name(&self) -> String {
+        match self.variant.as_deref() {
+            Some(variant) if !variant.is_empty() => {
+                format!("{}/{}/{variant}", self.os, self.architecture)
+            }
+            _ => format!("{}/{}", self.os, self.architecture),
+        }
+    }
+}
+
+/// Fills in platforms and size.
+pub fn describe(docker: &Docker, cwd: &Path, report: &mut BuiltReport, pushed: bool) {
+    let Some(digest) = report.digest.clone() else { return };
+    let described = if pushed {
+        in_registry(docker, cwd, &report.reference, &digest)
+    } else {
+        in_engine(docker, cwd, &report.reference)
+    };
+    if let Some((platforms, size)) = described {
+        report.size = Some(size);
+        if !platforms.is_empty() {
+            report.platforms = platforms;
+        }
+    }
+}
+
+fn in_registry(
+    docker: &Docker,
+    cwd: &Path,
+    reference: &str,
+    digest: &str,
+) -> Option<(Vec<String>, u64)> {
+    let repository = reference.rsplit_once(':').map_or(reference, |(name, _)| name);
+    let manifest = |digest: &str| -> Option<Manifest> {
+        let name = format!("{repository}@{digest}");
+        let words = ["buildx", "imagetools", "inspect", "--raw", &name];
+        serde_json::from_str(&output(docker, cwd, &words)?).ok()
+    };
+    let top = manifest(digest)?;
+    let mut platforms = Vec::new();
+    let mut size = 0;
+    if top.manifests.is_empty() {
+        size += total(&top);
+    }
+    for part in &top.manifests {
+        // Attestations are manifests of platform unknown/unknown.
+        let Some(platform) = part.platform.as_ref().filter(|p| p.os != "unknown") else { continue };
+        size += total(&manifest(&part.digest)?);
+        platforms.push(platform.name());
+    }
+    if platforms.is_empty() {
+        let name = format!("{repository}@{digest}");
+        let words = ["buildx", "imagetools", "inspect", "--format", "{{json .Image}}", &name];
+        let image: Platform = serde_json::from_str(&output(docker, cwd, &words)?).ok()?;
+        platforms.push(image.name());
+    }
+    Some((platforms, size))
+}
+
+fn total(manifest: &Manifest) -> u64 {
+    let layers = manifest.layers.iter().chain(&manifest.config);
+    layers.map(|descriptor| descriptor.size).sum()
+}
+
+fn in_engine(docker: &Docker, cwd: &Path, reference: &str) -> Option<(Vec<String>, u64)> {
+    let text = output(docker, cwd, &["image", "inspect", reference])?;
+    let inspected: Vec<Inspected> = serde_json::from_str(&text).ok()?;
+    let image = inspected.into_iter().next()?;
+    let platform =
+        Platform { os: image.os, architecture: image.architecture, variant: image.variant };
+    Some((vec![platform.name()], image.size))
+}
+
+fn output(docker: &Docker, cwd: &Path, words: &[&str]) -> Option<String> {
+    let mut bytes = Vec::new();
+    let exited = run::run(&docker.command(cwd, words.iter().copied()), None, &mut |happening| {
+        if let Happening::Output(chunk) = happening {
+            bytes.extend_from_slice(chunk);
+        }
+    });
+    if exited.ok()?.code != 0 {
+        return None;
+    }
+    String::from_utf8(bytes).ok()
+}

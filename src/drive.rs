@@ -1,0 +1,55 @@
+//! Runs a build and shows it: bytes → events → graph → view.
+//!
+//! **Invariant:** every byte of output is decoded, also the last line without its end.
+
+use std::ffi::OsStr;
+use std::time::Instant;
+
+use crate::docker::invocation::Invocation;
+use crate::docker::run::{self, Exited, Happening};
+use crate::progress::graph::Graph;
+use crate::progress::rawjson::Decoder;
+use crate::render::{Ending, Renderer};
+
+/// What is known after a build.
+#[derive(Debug)]
+pub struct Driven {
+    /// Every step.
+    pub graph: Graph,
+    /// How buildx ended.
+    pub exited: Exited,
+}
+
+/// Runs an invocation of buildx to its end.
+pub fn drive(
+    invocation: &Invocation,
+    socket: Option<&OsStr>,
+    targets: &[String],
+    mut view: Box<dyn Renderer>,
+) -> anyhow::Result<Driven> {
+    let started = Instant::now();
+    let mut decoder = Decoder::default();
+    let mut graph = Graph::new(targets);
+    let exited = run::run(invocation, socket, &mut |happening| match happening {
+        Happening::Output(bytes) => {
+            view.raw(bytes);
+            for event in decoder.push(bytes) {
+                graph.apply(&event);
+                view.event(&graph, &event);
+            }
+        }
+        Happening::Tick => view.tick(&graph, started.elapsed()),
+        Happening::Stopping => view.cancelling(&graph),
+    })?;
+    for event in decoder.finish() {
+        graph.apply(&event);
+        view.event(&graph, &event);
+    }
+    let ending = match exited {
+        Exited { code: 0, .. } => Ending::Built,
+        Exited { stopped: true, .. } => Ending::Cancelled,
+        Exited { .. } => Ending::Failed,
+    };
+    view.finish(&graph, ending);
+    Ok(Driven { graph, exited })
+}

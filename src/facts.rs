@@ -1,0 +1,257 @@
+//! What the machine says about the paths of a spec, asked once and kept as plain data.
+//!
+//! **Invariant:** the only look at the user's files before the context is staged; nothing is
+//! decided here.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::deps;
+use crate::spec::{SpecFile, StorageSpec};
+
+/// Everything that resolving a spec needs to know of the machine.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// What was found at each path, by the path as the spec has it.
+    pub paths: BTreeMap<String, Found>,
+    /// What each glob of `flows` matches, sorted.
+    pub globs: BTreeMap<String, Vec<String>>,
+}
+
+impl Facts {
+    /// What was found at a path of the spec.
+    pub fn at(&self, path: &str) -> &Found {
+        self.paths.get(path).unwrap_or(&Found::Missing)
+    }
+}
+
+/// What there is at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing.
+    Missing,
+    /// Something that cannot be read, and why.
+    Unreadable(String),
+    /// A regular file.
+    File(FileFact),
+    /// A folder with everything in it, sorted by path; links are followed.
+    Folder(FolderFact),
+}
+
+/// A folder as it was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FolderFact {
+    /// Its absolute path.
+    pub source: PathBuf,
+    /// Path below the folder with `/` between names, and the file; none for a folder.
+    pub entries: Vec<(String, Option<FileFact>)>,
+}
+
+/// A regular file as it was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileFact {
+    /// Its absolute path.
+    pub source: PathBuf,
+    /// Bytes.
+    pub size: u64,
+    /// Whether anyone may execute it.
+    pub executable: bool,
+    /// SHA-256 of its content, in hex.
+    pub digest: String,
+    /// Its content where the plan depends on it; none if it is not UTF-8.
+    pub text: Option<String>,
+}
+
+/// What a path is needed for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Need {
+    /// The bytes travel; their meaning does not matter.
+    Bytes,
+    /// The text is read.
+    Text,
+}
+
+/// Looks at every path that a spec names. `home` expands a leading `~/`.
+pub fn gather(spec: &SpecFile, home: Option<&Path>) -> Facts {
+    let mut gatherer = Gatherer { folder: &spec.folder, home, facts: Facts::default() };
+    for storage in &spec.storages {
+        gatherer.storage(storage);
+    }
+    gatherer.facts
+}
+
+struct Gatherer<'a> {
+    folder: &'a Path,
+    home: Option<&'a Path>,
+    facts: Facts,
+}
+
+impl Gatherer<'_> {
+    fn storage(&mut self, storage: &StorageSpec) {
+        for flow in storage.flows.iter().flat_map(|flows| &flows.value) {
+            if !is_glob(&flow.path) {
+                self.path(&flow.path, Need::Text);
+            } else if !self.facts.globs.contains_key(&flow.path) {
+                let matches = self.glob(&flow.path);
+                for path in &matches {
+                    self.path(path, Need::Text);
+                }
+                self.facts.globs.insert(flow.path.clone(), matches);
+            }
+        }
+        for key in [&storage.dockerfile, &storage.dockerignore].into_iter().flatten() {
+            self.path(&key.value, Need::Text);
+        }
+        if let Some(dockerfile) = &storage.dockerfile {
+            self.path(&format!("{}.dockerignore", dockerfile.value), Need::Text);
+        }
+        for requirements in storage.requirements.iter().flat_map(|list| &list.value) {
+            self.requirements(&requirements.value);
+        }
+        for pair in storage.files.iter().flat_map(|files| &files.value) {
+            self.path(&pair.key, Need::Bytes);
+        }
+    }
+
+    /// A requirements file and the files that it includes, each looked at once.
+    fn requirements(&mut self, path: &str) {
+        let mut pending = vec![path.to_owned()];
+        while let Some(path) = pending.pop() {
+            if self.facts.paths.contains_key(&path) {
+                continue;
+            }
+            self.path(&path, Need::Text);
+            if let Found::File(FileFact { text: Some(text), .. }) = self.facts.at(&path) {
+                pending.extend(deps::requirements::included(text, &path));
+            }
+        }
+    }
+
+    fn path(&mut self, path: &str, need: Need) {
+        let known = match self.facts.paths.get(path) {
+            Some(Found::File(file)) => need == Need::Bytes || file.text.is_some(),
+            Some(_) => true,
+            None => false,
+        };
+        if !known {
+            let found = look(&self.absolute(path), need);
+            self.facts.paths.insert(path.to_owned(), found);
+        }
+    }
+
+    fn absolute(&self, path: &str) -> PathBuf {
+        match (path.strip_prefix("~/"), self.home) {
+            (Some(rest), Some(home)) => home.join(rest),
+            _ => self.folder.join(path),
+        }
+    }
+
+    fn glob(&self, pattern: &str) -> Vec<String> {
+        let Ok(glob) = ignore::overrides::OverrideBuilder::new(self.folder)
+            .add(&format!("/{}", pattern.trim_start_matches("./")))
+            .and_then(|builder| builder.build())
+        else {
+            return Vec::new();
+        };
+        let mut matches: Vec<String> = ignore::WalkBuilder::new(self.folder)
+            .standard_filters(false)
+            .max_depth(if pattern.contains("**") { None } else { Some(pattern.split('/').count()) })
+            .build()
+            .filter_map(Result::ok)
+            .filter(|entry| entry.file_type().is_some_and(|kind| !kind.is_dir()))
+            .filter(|entry| glob.matched(entry.path(), false).is_whitelist())
+            .filter_map(|entry| Some(entry.path().strip_prefix(self.folder).ok()?.to_str()?.into()))
+            .collect();
+        matches.sort();
+        matches
+    }
+}
+
+/// Whether a path of `flows` is a pattern.
+pub fn is_glob(path: &str) -> bool {
+    path.contains(['*', '?', '['])
+}
+
+fn look(path: &Path, need: Need) -> Found {
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Found::Missing,
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Found::Missing,
+        Err(error) => return Found::Unreadable(error.to_string()),
+    };
+    let found = if metadata.is_dir() {
+        walk(path).map(Found::Folder)
+    } else if metadata.is_file() {
+        file(path, need).map(Found::File)
+    } else {
+        return Found::Unreadable("it is neither a file nor a folder".to_owned());
+    };
+    found.unwrap_or_else(|error| Found::Unreadable(error.to_string()))
+}
+
+fn walk(folder: &Path) -> io::Result<FolderFact> {
+    let mut entries = Vec::new();
+    let walker = ignore::WalkBuilder::new(folder)
+        .standard_filters(false)
+        .follow_links(true)
+        .sort_by_file_path(Path::cmp)
+        .build();
+    for entry in walker {
+        let entry = entry.map_err(io::Error::other)?;
+        let Ok(relative) = entry.path().strip_prefix(folder) else { continue };
+        if relative.as_os_str().is_empty() {
+            continue;
+        }
+        let Some(relative) = relative.to_str() else {
+            let name = relative.to_string_lossy().into_owned();
+            return Err(io::Error::other(format!("the name `{name}` in it is not UTF-8")));
+        };
+        let kind = entry.file_type();
+        if kind.is_some_and(|kind| kind.is_dir()) {
+            entries.push((relative.to_owned(), None));
+        } else if kind.is_some_and(|kind| kind.is_file()) {
+            entries.push((relative.to_owned(), Some(file(entry.path(), Need::Bytes)?)));
+        }
+    }
+    Ok(FolderFact { source: folder.to_owned(), entries })
+}
+
+fn file(path: &Path, need: Need) -> io::Result<FileFact> {
+    let name = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    let mut open = fs::File::open(path).map_err(name)?;
+    let executable = open.metadata().map_err(name)?.permissions().mode() & 0o111 != 0;
+    let mut hasher = Sha256::new();
+    let mut size = 0;
+    let mut kept = Vec::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let count = open.read(&mut buffer).map_err(name)?;
+        if count == 0 {
+            break;
+        }
+        hasher.update(&buffer[..count]);
+        size += count as u64;
+        if need == Need::Text {
+            kept.extend_from_slice(&buffer[..count]);
+        }
+    }
+    let text = match need {
+        Need::Text => String::from_utf8(kept).ok(),
+        Need::Bytes => None,
+    };
+    Ok(FileFact { source: path.to_owned(), size, executable, digest: hex(&hasher.finalize()), text })
+}
+
+/// Lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,280 @@
+//! What travels to the builder: files with their place in the context, and why.
+//!
+//! **Invariant:** sorted by path; two entries never have the same path.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::facts::{FileFact, hex};
+use crate::runtime;
+use crate::storage::{Base, Check, Storage, Tree};
+
+/// One file or folder of the context.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContextEntry {
+    /// Path below the context, `/` between names.
+    pub path: String,
+    /// What it holds.
+    pub content: Content,
+    /// Why it is there.
+    pub because: String,
+}
+
+/// What a [`ContextEntry`] holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Bytes made by the plan.
+    Text(String),
+    /// A file of the user's.
+    File(FileFact),
+    /// A folder of its own, which may stay empty.
+    Folder,
+}
+
+impl ContextEntry {
+    /// Bytes; 0 for a folder.
+    pub fn size(&self) -> u64 {
+        match &self.content {
+            Content::Text(text) => text.len() as u64,
+            Content::File(file) => file.size,
+            Content::Folder => 0,
+        }
+    }
+
+    /// Permission bits: what the user's umask was does not matter in the image.
+    pub fn mode(&self) -> u32 {
+        match &self.content {
+            Content::File(file) if file.executable => 0o755,
+            Content::Folder => 0o755,
+            Content::Text(_) | Content::File(_) => 0o644,
+        }
+    }
+
+    fn digest(&self) -> String {
+        match &self.content {
+            Content::Text(text) => hex(&Sha256::digest(text.as_bytes())),
+            Content::File(file) => file.digest.clone(),
+            Content::Folder => String::new(),
+        }
+    }
+}
+
+/// The digest of a whole context: paths, modes and contents.
+pub fn digest(entries: &[ContextEntry]) -> String {
+    let mut manifest = String::new();
+    for entry in entries {
+        let _ = writeln!(manifest, "{} {:o} {:?}", entry.digest(), entry.mode(), entry.path);
+    }
+    hex(&Sha256::digest(manifest.as_bytes()))
+}
+
+/// What `check_environment.py` reads.
+#[derive(Serialize)]
+struct CheckSpec<'a> {
+    python_version: Option<&'a str>,
+    dependencies: Vec<Dependency<'a>>,
+    exclude: &'a [String],
+    modules: Vec<String>,
+    conflicts: bool,
+    uv: Option<&'a str>,
+    base_conflicts: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Dependency<'a> {
+    name: &'a str,
+    requirement: &'a str,
+    /// A marker may leave it out.
+    optional: bool,
+}
+
+/// What `flows.py` reads.
+#[derive(Serialize)]
+struct FlowsSpec<'a> {
+    runtime: &'a str,
+    check: bool,
+    stored_as_script: bool,
+    output: &'a str,
+    flows: Vec<FlowSpec<'a>>,
+}
+
+#[derive(Serialize)]
+struct FlowSpec<'a> {
+    name: &'a str,
+    script: String,
+    location: &'a str,
+}
+
+/// The entries of a storage's context.
+pub(super) fn entries(storage: &Storage) -> Vec<ContextEntry> {
+    let mut entries = Vec::new();
+    let mut text = |path: &str, text: String, because: &str| {
+        entries.push(ContextEntry {
+            path: path.to_owned(),
+            content: Content::Text(text),
+            because: because.to_owned(),
+        });
+    };
+    if !storage.system_packages.is_empty() || super::compiles(storage) {
+        text("system/keep-packages.conf", KEEP_PACKAGES.to_owned(), "packages stay in the cache");
+    }
+    if super::installs(storage) {
+        let lines = |lines: Vec<&str>| lines.iter().flat_map(|line| [line, "\n"]).collect();
+        let wanted = storage.requirements.wanted.iter().map(|r| r.line.as_str()).collect();
+        text("python/requirements.txt", lines(wanted), "python_dependencies and requirements");
+        if !storage.requirements.constraints.is_empty() {
+            let kept = storage.requirements.constraints.iter().map(|r| r.line.as_str()).collect();
+            text("python/constraints.txt", lines(kept), "constraints of requirements");
+        }
+        if let Some(engine) = &storage.engine {
+            let wanted = engine.requirements.iter().map(String::as_str).collect();
+            let name = format!("python/{}.txt", engine.module);
+            text(&name, lines(wanted), "installed where the base lacks it");
+        }
+    }
+    if super::compiles(storage) {
+        text("python/wheels.py", runtime::WHEELS.to_owned(), "keeps what was compiled");
+    }
+    for (name, program) in runtime::PROGRAMS {
+        text(&format!("programs/{name}"), (*program).to_owned(), "serialises and checks flows");
+    }
+    if let Check::On { exclude } = &storage.check {
+        text("check/check.json", json(&check_spec(storage, exclude)), "what the check looks at");
+    }
+    text("flows/flows.json", json(&flows_spec(storage)), "names and locations of the flows");
+    for (at, flow) in storage.flows.iter().enumerate() {
+        // Several flows of one script are one file.
+        if script_index(storage, at) == at {
+            entries.push(ContextEntry {
+                path: format!("flows/{at}/{}", file_name(&flow.script)),
+                content: Content::File(flow.source.clone()),
+                because: format!("flow `{}`", flow.name),
+            });
+        }
+    }
+    for (at, entry) in storage.files.iter().enumerate() {
+        let root = format!("files/{at}/{}", entry.basename);
+        let mut push = |path: String, content: Content| {
+            entries.push(ContextEntry { path, content, because: entry.origin.clone() });
+        };
+        match &entry.tree {
+            Tree::File(file) => push(root, Content::File(file.clone())),
+            Tree::Folder(below) => {
+                push(root.clone(), Content::Folder);
+                for (path, file) in below {
+                    let content = file.clone().map_or(Content::Folder, Content::File);
+                    push(format!("{root}/{path}"), content);
+                }
+            }
+        }
+    }
+    entries.sort_by(|a, b| a.path.cmp(&b.path));
+    entries
+}
+
+/// Debian's images delete downloaded packages, which a cache mount is there to keep.
+const KEEP_PACKAGES: &str = "Binary::apt::APT::Keep-Downloaded-Packages \"true\";\n";
+
+/// Where `flows.py` leaves the files of the image.
+pub(super) const OUTPUT: &str = "/tmp/flowstorage";
+/// Where the context is seen during a build step.
+pub(super) const MOUNT: &str = "/mnt/flowstorage";
+
+fn check_spec<'a>(storage: &'a Storage, exclude: &'a [String]) -> CheckSpec<'a> {
+    let installs = super::installs(storage);
+    let mut dependencies: Vec<Dependency<'a>> = Vec::new();
+    for requirement in &storage.requirements.wanted {
+        if let Some(distribution) = &requirement.distribution
+            && dependencies.iter().all(|known| known.name != distribution.name)
+        {
+            dependencies.push(Dependency {
+                name: &distribution.name,
+                requirement: &requirement.line,
+                optional: distribution.conditional,
+            });
+        }
+    }
+    CheckSpec {
+        python_version: storage.python_version.as_deref(),
+        dependencies,
+        exclude,
+        modules: modules(storage),
+        conflicts: installs,
+        uv: installs.then_some("/uv/bin/uv"),
+        base_conflicts: installs.then_some("/uv/base-conflicts.txt"),
+    }
+}
+
+/// Copied files that may be modules: the check imports those that lie on `sys.path`.
+fn modules(storage: &Storage) -> Vec<String> {
+    let mut modules = Vec::new();
+    for entry in &storage.files {
+        let dest = entry.dest.trim_end_matches('/');
+        match &entry.tree {
+            Tree::File(_) if !entry.basename.ends_with(".py") && !entry.dest.ends_with(".py") => {}
+            Tree::File(_) if entry.dest.ends_with(".py") => modules.push(dest.to_owned()),
+            Tree::File(_) => modules.push(format!("{dest}/{}", entry.basename)),
+            Tree::Folder(below) => {
+                let is_file = |path: &str| below.iter().any(|(p, f)| p == path && f.is_some());
+                if is_file("__init__.py") {
+                    modules.push(dest.to_owned());
+                    continue;
+                }
+                for (path, file) in below {
+                    let is_module = file.is_some() && path.ends_with(".py") && !path.contains('/');
+                    let is_package = file.is_none()
+                        && !path.contains('/')
+                        && is_file(&format!("{path}/__init__.py"));
+                    if is_module || is_package {
+                        modules.push(format!("{dest}/{path}"));
+                    }
+                }
+            }
+        }
+    }
+    modules.retain(|module| module.starts_with('/'));
+    modules
+}
+
+fn flows_spec(storage: &Storage) -> FlowsSpec<'_> {
+    let flow = |(at, flow)| {
+        let flow: &crate::storage::Flow = flow;
+        FlowSpec {
+            name: &flow.name,
+            script: format!(
+                "{MOUNT}/flows/{}/{}",
+                script_index(storage, at),
+                file_name(&flow.script)
+            ),
+            location: &flow.location,
+        }
+    };
+    FlowsSpec {
+        runtime: storage.runtime.name(),
+        check: storage.check != Check::Off,
+        stored_as_script: storage.stored_as_script,
+        output: OUTPUT,
+        flows: storage.flows.iter().enumerate().map(flow).collect(),
+    }
+}
+
+/// The first flow of the same script: its number is the script's folder.
+fn script_index(storage: &Storage, at: usize) -> usize {
+    let script = &storage.flows[at].script;
+    storage.flows.iter().position(|flow| flow.script == *script).unwrap_or(at)
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string_pretty(value).map(|text| text + "\n").unwrap_or_default()
+}
+
+/// Whether the main context is the user's own folder.
+pub(super) fn is_beside_users(storage: &Storage) -> bool {
+    matches!(storage.base, Base::Dockerfile(_))
+}

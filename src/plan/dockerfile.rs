@@ -1,0 +1,317 @@
+//! The Dockerfile of a storage.
+//!
+//! What changes often comes last: base, system packages, Python packages, files, flows. A stage of
+//! its own checks the image, and only through its files can the last stage be built.
+//!
+//! **Invariant:** every value passes through [`super::quote`] or [`super::shell`]; only
+//! `extra_dockerfile_commands` and the user's own Dockerfile are instructions of the user's.
+
+use std::fmt::Write as _;
+
+use super::context::{MOUNT, OUTPUT, is_beside_users};
+use super::quote::{self, Dollar};
+use super::{compiles, installs, labels, shell, user_file};
+use crate::storage::{Base, Check, Storage, Tree};
+
+/// The release of uv that installs Python packages.
+const UV: &str = "uv==0.13.9";
+/// Finds the interpreter: Debian's own has only the longer name.
+const PYTHON: &str = r#""$(command -v python || command -v python3)""#;
+
+/// Writes the Dockerfile.
+pub(super) fn dockerfile(storage: &Storage) -> String {
+    let (escape, base, user, mut text) = match &storage.base {
+        Base::Image(image) => {
+            let mut text = format!(
+                "# Made by docker flowstorage from {}, storage {}.\n\n\
+                 # --- base ---\n",
+                quote::comment(&storage.spec),
+                storage.name
+            );
+            let _ = writeln!(text, "FROM {image} AS base");
+            ('\\', "base".to_owned(), storage.user.clone(), text)
+        }
+        Base::Dockerfile(file) => match user_file::read(&file.text) {
+            Ok(parsed) => {
+                let user = storage.user.clone().or(parsed.user);
+                let text = format!(
+                    "{}\n# Up to here {}; the rest was made by docker flowstorage from {}, storage {}.\n",
+                    parsed.text,
+                    quote::comment(&file.path),
+                    quote::comment(&storage.spec),
+                    storage.name
+                );
+                (parsed.escape, parsed.last_stage, user, text)
+            }
+            // Resolving refused it: there is no such storage.
+            Err(_) => return file.text.clone(),
+        },
+    };
+    let mut writer =
+        Writer { storage, escape, base, user, text: String::new(), own: is_beside_users(storage) };
+    writer.uv();
+    writer.system();
+    writer.build();
+    writer.app();
+    writer.check();
+    writer.image();
+    text.push_str(&writer.text);
+    text
+}
+
+struct Writer<'a> {
+    storage: &'a Storage,
+    escape: char,
+    /// The stage that ours begin from.
+    base: String,
+    /// Who runs the image, where it is known and someone else must install.
+    user: Option<String>,
+    text: String,
+    /// Whether our files come in a context of their own, beside the user's.
+    own: bool,
+}
+
+impl Writer<'_> {
+    /// A stage's name: prefixed where it could be one of the user's.
+    fn stage(&self, name: &str) -> String {
+        if self.own { format!("flowstorage-{name}") } else { name.to_owned() }
+    }
+
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    fn block(&mut self, title: &str) {
+        self.line(&format!("\n# --- {title} ---"));
+    }
+
+    fn root(&mut self) {
+        if self.user.is_some() {
+            self.line("USER root");
+        }
+    }
+
+    /// RUN with mounts and commands that must all succeed.
+    fn run(&mut self, mounts: &[String], commands: &[String]) {
+        let escape = self.escape;
+        let mut text = String::from("RUN ");
+        for mount in mounts {
+            let _ = write!(text, "--mount={mount} {escape}\n    ");
+        }
+        text.push_str(&commands.join(&format!(" {escape}\n && ")));
+        self.line(&text);
+    }
+
+    /// A folder of our context, seen while a step runs.
+    fn bind(&self, folder: &str) -> String {
+        let from = if self.own { "from=flowstorage," } else { "" };
+        format!("type=bind,{from}source={folder},target={MOUNT}/{folder}")
+    }
+
+    fn bind_uv(&self) -> String {
+        format!("type=bind,from={},source=/uv,target=/uv", self.stage("uv"))
+    }
+
+    /// What uv built fits one base and one set of -dev packages.
+    fn uv_cache(&self) -> String {
+        let key = super::short_digest(&[
+            match &self.storage.base {
+                Base::Image(image) => image.as_str(),
+                Base::Dockerfile(file) => file.text.as_str(),
+            },
+            &self.storage.system_packages.join(" "),
+            &self.storage.build_packages.join(" "),
+        ]);
+        format!("type=cache,id=flowstorage-uv-{key},target=/var/cache/uv")
+    }
+
+    fn uv(&mut self) {
+        if !installs(self.storage) {
+            return;
+        }
+        self.block("uv, which installs Python packages; not in the image");
+        self.line(&format!("FROM {} AS {}", self.base, self.stage("uv")));
+        self.root();
+        self.run(
+            &["type=cache,target=/root/.cache/pip".to_owned()],
+            &[
+                format!(
+                    "{PYTHON} -m pip install --quiet --disable-pip-version-check \
+                     --root-user-action ignore --target /uv {UV}"
+                ),
+                format!(
+                    "{{ /uv/bin/uv pip check --no-cache --python {PYTHON} \
+                     >/uv/base-conflicts.txt 2>&1 || true; }}"
+                ),
+            ],
+        );
+    }
+
+    fn system(&mut self) {
+        self.block("environment and system packages");
+        self.line(&format!("FROM {} AS {}", self.base, self.stage("system")));
+        self.root();
+        let env = &self.storage.env;
+        if env.iter().any(|(_, value)| quote::needs_newline(value)) {
+            self.line(&format!("ARG {}", quote::NEWLINE_ARG));
+        }
+        for (name, value) in env {
+            let value = quote::value(value, Dollar::Expands, self.escape);
+            self.line(&format!("ENV {name}={value}"));
+        }
+        if !self.storage.system_packages.is_empty() {
+            let packages = self.storage.system_packages.clone();
+            self.apt(&packages);
+        }
+    }
+
+    fn apt(&mut self, packages: &[String]) {
+        let mut sorted: Vec<String> = packages.iter().map(|name| shell::quote(name)).collect();
+        sorted.sort();
+        sorted.dedup();
+        let escape = self.escape;
+        let names: String = sorted.iter().map(|name| format!(" {escape}\n      {name}")).collect();
+        let keep = if self.own { "from=flowstorage," } else { "" };
+        self.run(
+            &[
+                "type=cache,target=/var/cache/apt,sharing=locked".to_owned(),
+                "type=cache,target=/var/lib/apt/lists,sharing=locked".to_owned(),
+                format!(
+                    "type=bind,{keep}source=system/keep-packages.conf,\
+                     target=/etc/apt/apt.conf.d/docker-clean"
+                ),
+            ],
+            &[
+                "apt-get update --quiet".to_owned(),
+                format!(
+                    "DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet \
+                     --no-install-recommends{names}"
+                ),
+                "rm -rf /var/log/apt /var/log/dpkg.log /var/log/alternatives.log \
+                 /var/cache/ldconfig/aux-cache /var/cache/debconf/*-old"
+                    .to_owned(),
+            ],
+        );
+    }
+
+    /// `uv pip install` of everything that the storage asks for.
+    fn install(&self) -> Vec<String> {
+        let mut commands = Vec::new();
+        let mut arguments = format!("--requirements {MOUNT}/python/requirements.txt");
+        if !self.storage.requirements.constraints.is_empty() {
+            let _ = write!(arguments, " --constraints {MOUNT}/python/constraints.txt");
+        }
+        if let Some(engine) = &self.storage.engine {
+            let module = engine.module;
+            commands.push("set --".to_owned());
+            commands.push(format!(
+                "{{ {PYTHON} -c 'import {module}' 2>/dev/null || \
+                 set -- --requirements {MOUNT}/python/{module}.txt; }}"
+            ));
+            arguments.push_str(r#" "$@""#);
+        }
+        commands.push(self.uv_pip("install", &arguments));
+        commands
+    }
+
+    fn uv_pip(&self, command: &str, arguments: &str) -> String {
+        let options = match command {
+            "install" => " --break-system-packages --compile-bytecode",
+            _ => "",
+        };
+        let escape = self.escape;
+        format!(
+            "UV_CACHE_DIR=/var/cache/uv UV_LINK_MODE=copy \
+             /uv/bin/uv pip {command} --quiet {escape}\n      \
+             --python {PYTHON}{options} {escape}\n      {arguments}"
+        )
+    }
+
+    fn build(&mut self) {
+        if !compiles(self.storage) {
+            return;
+        }
+        self.block("what must be compiled, kept as wheels; not in the image");
+        self.line(&format!("FROM {} AS {}", self.stage("system"), self.stage("build")));
+        let packages = self.storage.build_packages.clone();
+        self.apt(&packages);
+        let mut commands = self.install();
+        commands.push(self.uv_pip("freeze", ">/tmp/frozen.txt"));
+        commands.push(format!(
+            "{PYTHON} {MOUNT}/python/wheels.py /var/cache/uv /tmp/frozen.txt /wheels"
+        ));
+        self.run(&[self.uv_cache(), self.bind_uv(), self.bind("python")], &commands);
+    }
+
+    fn app(&mut self) {
+        let storage = self.storage;
+        self.block("Python packages and files");
+        self.line(&format!("FROM {} AS {}", self.stage("system"), self.stage("app")));
+        if compiles(storage) {
+            let wheels = format!(
+                "type=bind,from={},source=/wheels,target=/wheels",
+                self.stage("build")
+            );
+            let install = self.uv_pip(
+                "install",
+                "--no-deps --no-build --find-links /wheels --requirements /wheels/requirements.txt",
+            );
+            self.run(&[self.uv_cache(), self.bind_uv(), wheels], &[install]);
+        } else if installs(storage) {
+            let commands = self.install();
+            self.run(&[self.uv_cache(), self.bind_uv(), self.bind("python")], &commands);
+        }
+        for (at, entry) in storage.files.iter().enumerate() {
+            let mut source = format!("files/{at}/{}", entry.basename);
+            let mut dest = entry.dest.clone();
+            if matches!(entry.tree, Tree::Folder(_)) {
+                source.push('/');
+                // A folder's content goes into the destination, which need not exist.
+                if !dest.ends_with('/') {
+                    dest.push('/');
+                }
+            }
+            let from = if self.own { "--from=flowstorage " } else { "" };
+            let words = quote::copy(&source, &dest, self.escape);
+            self.line(&format!("COPY {from}{words}"));
+        }
+        for command in &storage.commands {
+            self.line(command.trim_end());
+        }
+        if let Some(user) = self.user.clone() {
+            self.line(&format!("USER {user}"));
+        }
+    }
+
+    fn check(&mut self) {
+        self.block("flows, serialised and checked where they will run; leaves only their files");
+        self.line(&format!("FROM {} AS {}", self.stage("app"), self.stage("check")));
+        if let Check::On { .. } = &self.storage.check {
+            let mut mounts = vec![self.bind("programs"), self.bind("check")];
+            if installs(self.storage) {
+                mounts.push(self.bind_uv());
+            }
+            let program = format!(
+                "{PYTHON} {MOUNT}/programs/check_environment.py {MOUNT}/check/check.json"
+            );
+            self.run(&mounts, &[program]);
+        }
+        let program = format!("{PYTHON} {MOUNT}/programs/flows.py {MOUNT}/flows/flows.json");
+        self.run(&[self.bind("programs"), self.bind("flows")], &[program]);
+    }
+
+    fn image(&mut self) {
+        self.block("the image");
+        self.line(&format!("FROM {} AS {}", self.stage("app"), self.stage("image")));
+        self.line(&format!("COPY --from={} {OUTPUT}/ /", self.stage("check")));
+        let labels = labels(self.storage);
+        if labels.iter().any(|(_, value)| quote::needs_newline(value)) {
+            self.line(&format!("ARG {}", quote::NEWLINE_ARG));
+        }
+        for (name, value) in labels {
+            let value = quote::value(&value, Dollar::Literal, self.escape);
+            self.line(&format!("LABEL {name}={value}"));
+        }
+    }
+}

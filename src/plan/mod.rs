@@ -1,0 +1,110 @@
+//! From a storage to what builds it: Dockerfile, context and bake target.
+//!
+//! **Invariant:** pure and total; the same storage gives the same bytes.
+
+pub mod bake;
+pub mod context;
+mod dockerfile;
+pub mod quote;
+pub mod shell;
+pub mod user_file;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use sha2::{Digest, Sha256};
+
+use crate::facts::hex;
+use crate::image_ref::{ImageRef, Tag};
+use crate::storage::{Base, Storage};
+
+pub use context::{Content, ContextEntry};
+
+/// Everything that a build of one storage needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The storage's name, which is the target's.
+    pub name: String,
+    /// The references that the image gets; the first is what it is called.
+    pub references: Vec<ImageRef>,
+    /// The Dockerfile's text.
+    pub dockerfile: String,
+    /// What keeps files out of the user's context, where it is not in that folder.
+    pub dockerignore: Option<String>,
+    /// The files that we send, sorted by path.
+    pub context: Vec<ContextEntry>,
+    /// The folder of the user's own Dockerfile, which is then the main context.
+    pub user_context: Option<PathBuf>,
+    /// Build arguments that the Dockerfile needs.
+    pub args: BTreeMap<String, String>,
+    /// Platforms; none for the builder's own.
+    pub platforms: Vec<String>,
+}
+
+/// Plans a storage.
+pub fn plan(storage: &Storage) -> Plan {
+    let dockerfile = dockerfile::dockerfile(storage);
+    let context = context::entries(storage);
+    let mut references = storage.references.clone();
+    if references.is_empty() {
+        let digest = short_digest(&[&dockerfile, &context::digest(&context)]);
+        // Twelve hex digits are a tag.
+        let tag = storage.tag.clone().or_else(|| digest.parse::<Tag>().ok());
+        references.extend(
+            tag.map(|tag| ImageRef { repository: storage.repository.clone(), tag }),
+        );
+    }
+    let needs_newline = storage.env.iter().chain(&storage.labels);
+    let args = if needs_newline.clone().any(|(_, value)| quote::needs_newline(value)) {
+        BTreeMap::from([(quote::NEWLINE_ARG.to_owned(), "\n".to_owned())])
+    } else {
+        BTreeMap::new()
+    };
+    let (user_context, dockerignore) = match &storage.base {
+        Base::Image(_) => (None, None),
+        Base::Dockerfile(file) => (Some(file.context.clone()), file.ignore.clone()),
+    };
+    Plan {
+        name: storage.name.clone(),
+        references,
+        dockerfile,
+        dockerignore,
+        context,
+        user_context,
+        args,
+        platforms: storage.platforms.clone(),
+    }
+}
+
+/// Twelve hex digits of a digest over texts.
+fn short_digest(texts: &[&str]) -> String {
+    let mut hasher = Sha256::new();
+    for text in texts {
+        hasher.update((text.len() as u64).to_be_bytes());
+        hasher.update(text.as_bytes());
+    }
+    hex(&hasher.finalize())[..12].to_owned()
+}
+
+/// Whether anything is installed from a Python index.
+fn installs(storage: &Storage) -> bool {
+    !storage.requirements.is_empty() || storage.engine.is_some()
+}
+
+/// Whether there is a stage in which Python packages are compiled.
+fn compiles(storage: &Storage) -> bool {
+    installs(storage) && !storage.build_packages.is_empty()
+}
+
+/// The user's labels and what we record: flows with their locations, the runtime, our version.
+fn labels(storage: &Storage) -> Vec<(String, String)> {
+    let flows: BTreeMap<&str, &str> =
+        storage.flows.iter().map(|flow| (flow.name.as_str(), flow.location.as_str())).collect();
+    let mut labels = storage.labels.clone();
+    labels.extend([
+        ("flowstorage.flows".to_owned(), serde_json::to_string(&flows).unwrap_or_default()),
+        ("flowstorage.runtime".to_owned(), storage.runtime.name().to_owned()),
+        ("flowstorage.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+    ]);
+    labels
+}

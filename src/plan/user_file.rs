@@ -1,0 +1,240 @@
+//! A Dockerfile that a user wrote, read as far as ours can follow it.
+//!
+//! The format is that of <https://docs.docker.com/reference/dockerfile/#format>.
+//!
+//! **Invariant:** the user's lines keep their numbers: only the last FROM may grow at its end.
+
+/// What must be known of a Dockerfile to go on from its last stage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parsed {
+    /// The escape character: `\`, or what a directive says.
+    pub escape: char,
+    /// The text, in which the last stage has a name.
+    pub text: String,
+    /// That name.
+    pub last_stage: String,
+    /// The last USER of the last stage, as written.
+    pub user: Option<String>,
+}
+
+/// Why a Dockerfile cannot be followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Counted from 1.
+    pub line: usize,
+    /// One line.
+    pub message: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+/// The name that a last stage without one is given.
+const STAGE: &str = "flowstorage-base";
+
+/// Reads a Dockerfile.
+pub fn read(text: &str) -> Result<Parsed, Unreadable> {
+    let escape = escape_directive(text);
+    let instructions = instructions(text, escape)?;
+    let last_from = instructions.iter().rposition(|instruction| instruction.is("FROM"));
+    let Some(last_from) = last_from else {
+        return Err(Unreadable {
+            line: 1,
+            message: "the Dockerfile has no FROM".to_owned(),
+            remedy: "begin it with FROM and an image".to_owned(),
+        });
+    };
+    let from = &instructions[last_from];
+    let words: Vec<&str> = from.arguments.split_whitespace().collect();
+    let name = match words.iter().position(|word| word.eq_ignore_ascii_case("as")) {
+        Some(at) => words.get(at + 1).map(|name| (*name).to_owned()),
+        None => None,
+    };
+    let user = instructions[last_from..]
+        .iter()
+        .rfind(|instruction| instruction.is("USER"))
+        .map(|instruction| instruction.arguments.clone());
+    let mut named = text.to_owned();
+    let last_stage = name.unwrap_or_else(|| {
+        named.insert_str(from.end, &format!(" AS {STAGE}"));
+        STAGE.to_owned()
+    });
+    if !named.ends_with('\n') {
+        named.push('\n');
+    }
+    Ok(Parsed { escape, text: named, last_stage, user })
+}
+
+struct Instruction {
+    /// As written.
+    word: String,
+    /// The rest, continued lines joined.
+    arguments: String,
+    /// Byte offset where its text ends, without line break and trailing space.
+    end: usize,
+}
+
+impl Instruction {
+    fn is(&self, word: &str) -> bool {
+        self.word.eq_ignore_ascii_case(word)
+    }
+}
+
+/// Directives stand before everything else, each once.
+fn escape_directive(text: &str) -> char {
+    for line in text.trim_start_matches('\u{feff}').lines() {
+        let Some(comment) = line.trim().strip_prefix('#') else { break };
+        let Some((key, value)) = comment.split_once('=') else { break };
+        let key = key.trim().to_ascii_lowercase();
+        match (key.as_str(), value.trim()) {
+            ("escape", "`") => return '`',
+            ("escape" | "syntax" | "check", _) => {}
+            _ => break,
+        }
+    }
+    '\\'
+}
+
+fn instructions(text: &str, escape: char) -> Result<Vec<Instruction>, Unreadable> {
+    let mut result = Vec::new();
+    let mut lines = Lines { text, at: 0, number: 0 };
+    while let Some((start, line)) = lines.next() {
+        if is_comment(line) || line.trim().is_empty() {
+            continue;
+        }
+        let first_number = lines.number;
+        let mut joined = String::new();
+        let (mut start, mut line) = (start, line);
+        let end = loop {
+            let trimmed = line.trim_end();
+            let Some(head) = trimmed.strip_suffix(escape) else {
+                joined.push_str(trimmed);
+                break start + trimmed.len();
+            };
+            joined.push_str(head);
+            // Comments and empty lines do not end what is continued.
+            let next = loop {
+                match lines.next() {
+                    Some((_, line)) if is_comment(line) || line.trim().is_empty() => {}
+                    other => break other,
+                }
+            };
+            match next {
+                Some(next) => (start, line) = next,
+                None => break start + head.trim_end().len(),
+            }
+        };
+        let joined = joined.trim();
+        let (word, arguments) = joined.split_once(char::is_whitespace).unwrap_or((joined, ""));
+        let takes_heredocs = ["RUN", "COPY", "ADD"].iter().any(|w| word.eq_ignore_ascii_case(w));
+        if takes_heredocs {
+            for (name, strips_tabs) in heredocs(arguments) {
+                let closes = |line: &str| {
+                    let line = if strips_tabs { line.trim_start_matches('\t') } else { line };
+                    line.trim_end_matches('\r') == name
+                };
+                loop {
+                    match lines.next() {
+                        Some((_, line)) if closes(line) => break,
+                        Some(_) => {}
+                        None => {
+                            return Err(Unreadable {
+                                line: first_number,
+                                message: format!("the here-document `{name}` is not closed"),
+                                remedy: format!("end it with a line `{name}`"),
+                            });
+                        }
+                    }
+                }
+            }
+        }
+        let arguments = arguments.trim().to_owned();
+        result.push(Instruction { word: word.to_owned(), arguments, end });
+    }
+    Ok(result)
+}
+
+fn is_comment(line: &str) -> bool {
+    line.trim_start().starts_with('#')
+}
+
+/// Names of here-documents: `<<EOF`, `<<-EOF`, `<<"EOF"`, `3<<EOF`, not `<<<`.
+fn heredocs(arguments: &str) -> Vec<(String, bool)> {
+    let mut found = Vec::new();
+    for word in arguments.split_whitespace() {
+        let word = word.trim_start_matches(|c: char| c.is_ascii_digit());
+        let Some(rest) = word.strip_prefix("<<") else { continue };
+        let (rest, strips_tabs) = match rest.strip_prefix('-') {
+            Some(rest) => (rest, true),
+            None => (rest, false),
+        };
+        let name = rest.trim_matches(['"', '\'']);
+        let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.' || c == '-';
+        if !name.is_empty() && name.chars().all(fits) {
+            found.push((name.to_owned(), strips_tabs));
+        }
+    }
+    found
+}
+
+struct Lines<'a> {
+    text: &'a str,
+    at: usize,
+    number: usize,
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = (usize, &'a str);
+
+    /// Byte offset and text of the next line, without its line break.
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.at >= self.text.len() {
+            return None;
+        }
+        let start = self.at;
+        let length = self.text[start..].find('\n').unwrap_or(self.text.len() - start);
+        self.at = start + length + 1;
+        self.number += 1;
+        Some((start, &self.text[start..start + length]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_stage_gets_a_name_in_its_own_line() {
+        let parsed = read("FROM a AS x\nRUN y\nFROM --platform=linux/amd64 \\\n  # why\n  b  \nUSER me").expect("valid");
+        assert_eq!(
+            parsed.text,
+            "FROM a AS x\nRUN y\nFROM --platform=linux/amd64 \\\n  # why\n  b AS flowstorage-base  \nUSER me\n"
+        );
+        assert_eq!(parsed.last_stage, "flowstorage-base");
+        assert_eq!(parsed.user.as_deref(), Some("me"));
+    }
+
+    #[test]
+    fn a_named_stage_keeps_its_name() {
+        let text = "# syntax=docker/dockerfile:1\n# escape=`\nfrom a as Final\r\nuser 1`\n000\n";
+        let parsed = read(text).expect("valid");
+        assert_eq!((parsed.text.as_str(), parsed.last_stage.as_str()), (text, "Final"));
+        assert_eq!((parsed.escape, parsed.user.as_deref()), ('`', Some("1000")));
+    }
+
+    #[test]
+    fn here_documents_are_no_instructions() {
+        let text = "FROM a\nRUN <<EOF cat <<-'X'\nFROM no\nUSER no\nEOF\n\tUSER no\n\tX\nCOPY <<F /f\nFROM no\nF\n";
+        let parsed = read(text).expect("valid");
+        assert_eq!(parsed.user, None);
+        assert!(parsed.text.starts_with("FROM a AS flowstorage-base\n"));
+        let open = read("FROM a\n\nRUN <<EOF\nx").expect_err("open");
+        assert_eq!((open.line, open.message.as_str()), (3, "the here-document `EOF` is not closed"));
+    }
+
+    #[test]
+    fn a_user_of_an_earlier_stage_does_not_count() {
+        let parsed = read("FROM a\nUSER me\nFROM b AS c\n").expect("valid");
+        assert_eq!(parsed.user, None);
+        assert!(read("# FROM x\nRUN y\n").is_err());
+    }
+}

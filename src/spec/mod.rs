@@ -1,0 +1,162 @@
+//! What the user wrote: keys, values and where they stand.
+//!
+//! **Invariant:** a spec says what is in the file and nothing of the machine; every key that the
+//! file may hold is in [`keys::KEYS`].
+
+pub mod document;
+pub mod keys;
+mod read;
+
+use std::path::{Path, PathBuf};
+
+use crate::problem::{Place, Problem};
+
+/// A value with the place that it was written at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keyed<T> {
+    /// The value.
+    pub value: T,
+    /// Its place.
+    pub place: Place,
+}
+
+/// A spec file: one or more storages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpecFile {
+    /// The file as the user named it.
+    pub file: String,
+    /// The folder that paths are relative to.
+    pub folder: PathBuf,
+    /// In the order of the file.
+    pub storages: Vec<StorageSpec>,
+}
+
+/// The keys of one storage, inherited ones included.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are the keys of the spec, described in `keys::KEYS`")]
+pub struct StorageSpec {
+    /// The NAME of `[storage.NAME]`, none for a spec without such tables.
+    pub name: Option<String>,
+    /// Where the storage begins.
+    pub place: Option<Place>,
+    pub flows: Option<Keyed<Vec<FlowSpec>>>,
+    pub runtime: Option<Keyed<RuntimeKind>>,
+    pub registry_url: Option<Keyed<String>>,
+    pub image_name: Option<Keyed<String>>,
+    pub image_tag: Option<Keyed<String>>,
+    pub base_image: Option<Keyed<String>>,
+    pub dockerfile: Option<Keyed<String>>,
+    pub dockerignore: Option<Keyed<String>>,
+    pub python_version: Option<Keyed<String>>,
+    pub python_dependencies: Option<Keyed<Vec<Keyed<String>>>>,
+    pub requirements: Option<Keyed<Vec<Keyed<String>>>>,
+    pub env_vars: Option<Keyed<Vec<Pair>>>,
+    pub files: Option<Keyed<Vec<Pair>>>,
+    pub system_packages: Option<Keyed<Vec<Keyed<String>>>>,
+    pub build_packages: Option<Keyed<Vec<Keyed<String>>>>,
+    pub extra_dockerfile_commands: Option<Keyed<Vec<Keyed<String>>>>,
+    pub prefect_version: Option<Keyed<String>>,
+    pub prefect_directory: Option<Keyed<String>>,
+    pub path: Option<Keyed<String>>,
+    pub stored_as_script: Option<Keyed<bool>>,
+    pub ignore_healthchecks: Option<Keyed<bool>>,
+    pub import_check_exclude: Option<Keyed<Vec<Keyed<String>>>>,
+    pub platforms: Option<Keyed<Vec<Keyed<String>>>>,
+    pub image_labels: Option<Keyed<Vec<Pair>>>,
+    pub user: Option<Keyed<String>>,
+}
+
+/// A key and a value of a table whose keys are the user's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pair {
+    /// The key.
+    pub key: String,
+    /// The value as text: numbers and booleans as Python's `str()` gives them.
+    pub value: String,
+    /// The place of the key.
+    pub place: Place,
+}
+
+/// One entry of `flows`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowSpec {
+    /// The flow's name where the spec gives it.
+    pub name: Option<String>,
+    /// A path or a glob.
+    pub path: String,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// Which kind of flow a script defines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuntimeKind {
+    /// Prefect 1.x.
+    Prefect1,
+    /// A script without a workflow engine.
+    Python,
+}
+
+impl RuntimeKind {
+    /// All of them, in the order of the documentation.
+    pub const ALL: [Self; 2] = [Self::Prefect1, Self::Python];
+
+    /// The word in a spec.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Prefect1 => "prefect1",
+            Self::Python => "python",
+        }
+    }
+}
+
+/// How the text of a spec is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// `flowstorage.toml`: the keys are at the top level.
+    Toml,
+    /// `pyproject.toml`: the keys are in `[tool.flowstorage]`.
+    Pyproject,
+    /// The shape of the TOML file, in JSON.
+    Json,
+}
+
+impl Format {
+    /// The format that a file of this name has.
+    pub fn of(path: &Path) -> Self {
+        let is = |name: &str| path.file_name().is_some_and(|file| file == name);
+        if is("pyproject.toml") {
+            Self::Pyproject
+        } else if path.extension().is_some_and(|extension| extension == "json") {
+            Self::Json
+        } else {
+            Self::Toml
+        }
+    }
+}
+
+/// Reads a spec. All problems of syntax, keys and types are returned beside what could be read.
+pub fn parse(text: &str, format: Format, file: &str, folder: PathBuf) -> (SpecFile, Vec<Problem>) {
+    let (table, mut problems) = match format {
+        Format::Json => document::from_json(text, file),
+        Format::Toml | Format::Pyproject => document::from_toml(text, file),
+    };
+    let had_syntax_errors = !problems.is_empty();
+    let storages = match format {
+        Format::Toml | Format::Json => read::storages(&table, file, &mut problems),
+        Format::Pyproject => match read::tool_table(&table) {
+            Some(table) => read::storages(table, file, &mut problems),
+            None if had_syntax_errors => Vec::new(),
+            None => {
+                problems.push(Problem {
+                    key: None,
+                    place: Some(Place { file: file.to_owned(), line: 1 }),
+                    message: format!("`{file}` has no table `[tool.flowstorage]`"),
+                    remedy: "add the table, or name another spec with --file".to_owned(),
+                });
+                Vec::new()
+            }
+        },
+    };
+    (SpecFile { file: file.to_owned(), folder, storages }, problems)
+}
