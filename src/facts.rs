@@ -222,7 +222,8 @@ fn walk(folder: &Path) -> io::Result<FolderFact> {
 }
 
 fn file(path: &Path, need: Need) -> io::Result<FileFact> {
-    let name = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    let name =
+        |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
     let mut open = fs::File::open(path).map_err(name)?;
     let executable = open.metadata().map_err(name)?.permissions().mode() & 0o111 != 0;
     let mut hasher = Sha256::new();
@@ -244,7 +245,13 @@ fn file(path: &Path, need: Need) -> io::Result<FileFact> {
         Need::Text => String::from_utf8(kept).ok(),
         Need::Bytes => None,
     };
-    Ok(FileFact { source: path.to_owned(), size, executable, digest: hex(&hasher.finalize()), text })
+    Ok(FileFact {
+        source: path.to_owned(),
+        size,
+        executable,
+        digest: hex(&hasher.finalize()),
+        text,
+    })
 }
 
 /// Lower-case hex.

@@ -185,8 +185,15 @@ mod tests {
 
     #[test]
     fn names_that_registries_take() {
-        for text in ["etl", "team/etl:1.0", "127.0.0.1:5000/etl:a_b", "[::1]:5000/x", "a.b/c--d:x",
-            "localhost/etl:latest", "registry.example.org:443/a/b/c__d:2026-11-24"] {
+        for text in [
+            "etl",
+            "team/etl:1.0",
+            "127.0.0.1:5000/etl:a_b",
+            "[::1]:5000/x",
+            "a.b/c--d:x",
+            "localhost/etl:latest",
+            "registry.example.org:443/a/b/c__d:2026-11-24",
+        ] {
             let parsed: ImageRef = text.parse().unwrap_or_else(|e| panic!("{text}: {e:?}"));
             let shown = parsed.to_string();
             assert!(shown == text || shown == format!("{text}:latest"), "{text} → {shown}");
@@ -195,8 +202,24 @@ mod tests {
 
     #[test]
     fn names_that_they_refuse() {
-        for text in ["", "ETL", "a//b", "-a", "a:b:c", "a b", "a/", "/a", "a___b", "a..b", "a:-x",
-            "https://example.org/a", "ex_ample.org/a", "a\nRUN x", "a:x\n", "é"] {
+        for text in [
+            "",
+            "ETL",
+            "a//b",
+            "-a",
+            "a:b:c",
+            "a b",
+            "a/",
+            "/a",
+            "a___b",
+            "a..b",
+            "a:-x",
+            "https://example.org/a",
+            "ex_ample.org/a",
+            "a\nRUN x",
+            "a:x\n",
+            "é",
+        ] {
             assert!(text.parse::<ImageRef>().is_err(), "{text}");
         }
     }

@@ -137,10 +137,8 @@ pub struct ValueReport {
 
 /// Values as reports have them.
 pub fn values(values: &BTreeMap<&'static str, Value>) -> BTreeMap<&'static str, ValueReport> {
-    let report = |value: &Value| ValueReport {
-        value: value.value.clone(),
-        origin: value.origin.clone(),
-    };
+    let report =
+        |value: &Value| ValueReport { value: value.value.clone(), origin: value.origin.clone() };
     values.iter().map(|(key, value)| (*key, report(value))).collect()
 }
 
@@ -265,7 +263,8 @@ pub fn plan_text(plans: &[Plan], bake: &str) -> String {
         let _ = writeln!(text, "{}", plan.dockerfile);
         if let Some(folder) = &plan.user_context {
             let folder = folder.to_string_lossy();
-            let _ = writeln!(text, "==> {}: the Dockerfile's own context is {folder} <==\n", plan.name);
+            let _ =
+                writeln!(text, "==> {}: the Dockerfile's own context is {folder} <==\n", plan.name);
         }
         let _ = writeln!(text, "==> {}/context <==", plan.name);
         let width = plan.context.iter().map(|entry| entry.path.chars().count()).max();

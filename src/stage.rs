@@ -85,7 +85,8 @@ pub fn eject(plans: &[Plan], folder: &Path) -> anyhow::Result<()> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    if folder.exists() && fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_some()) {
+    if folder.exists() && fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_some())
+    {
         bail!("`{}` exists and is not an empty folder; name a new one", folder.display());
     }
     fs::create_dir_all(parent).with_context(|| format!("making `{}`", parent.display()))?;
@@ -151,9 +152,8 @@ fn write_file(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
 /// Sets mode and time.
 fn finish(path: &Path, mode: u32) -> io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
-    let times = FileTimes::new()
-        .set_modified(SystemTime::UNIX_EPOCH)
-        .set_accessed(SystemTime::UNIX_EPOCH);
+    let times =
+        FileTimes::new().set_modified(SystemTime::UNIX_EPOCH).set_accessed(SystemTime::UNIX_EPOCH);
     File::open(path)?.set_times(times)
 }
 

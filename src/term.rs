@@ -42,8 +42,8 @@ impl Term {
     /// The streams of this process. `no_color` and `dumb` come from `NO_COLOR` and `TERM`.
     pub fn from_process(no_color: bool, dumb: bool) -> Self {
         let err_is_terminal = io::stderr().is_terminal() && !dumb;
-        let width = rustix::termios::tcgetwinsize(io::stderr())
-            .map_or(0, |size| usize::from(size.ws_col));
+        let width =
+            rustix::termios::tcgetwinsize(io::stderr()).map_or(0, |size| usize::from(size.ws_col));
         let style = if err_is_terminal && !no_color { Style::Color } else { Style::Plain };
         Self {
             out: Box::new(io::stdout()),

@@ -34,17 +34,12 @@ fn load(args: &SpecArgs, host: &Host) -> Result<Loaded, Error> {
     let problem = |message: String, remedy: &str| {
         Error::Spec(vec![Problem { key: None, place: None, message, remedy: remedy.to_owned() }])
     };
-    let file = match &args.file {
-        Some(file) => file.clone(),
-        None => {
-            let found = DEFAULT_FILES.iter().find(|name| host.cwd.join(name).is_file());
-            PathBuf::from(*found.ok_or_else(|| {
-                problem(
-                    format!("no `flowstorage.toml` in `{}`", host.cwd.display()),
-                    "write one, or name a spec with --file",
-                )
-            })?)
-        }
+    let default = DEFAULT_FILES.iter().find(|name| host.cwd.join(name).is_file());
+    let Some(file) = args.file.clone().or_else(|| default.map(PathBuf::from)) else {
+        return Err(problem(
+            format!("no `flowstorage.toml` in `{}`", host.cwd.display()),
+            "write one, or name a spec with --file",
+        ));
     };
     let name = file.to_string_lossy().into_owned();
     let path = host.cwd.join(&file);

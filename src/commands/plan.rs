@@ -6,9 +6,9 @@ use crate::cli::{Format, PlanArgs};
 use crate::error::Error;
 use crate::host::Host;
 use crate::plugin::Call;
+use crate::report;
 use crate::resolve::Overrides;
 use crate::stage::{self, UserContexts};
-use crate::report;
 
 /// Runs the command.
 pub fn run(args: &PlanArgs, _: &Call, host: &mut Host) -> anyhow::Result<()> {

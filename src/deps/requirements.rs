@@ -5,6 +5,7 @@
 //! **Invariant:** every accepted line is one that `uv pip install` takes from a file, is a single
 //! line, and carries no password.
 
+use std::path::Path;
 use std::str::FromStr;
 
 use pep508_rs::{MarkerTree, Requirement as Pep508, VerbatimUrl};
@@ -61,11 +62,19 @@ const OPTIONS: [&str; 7] = [
 
 /// The files that a requirements file names with `-r` and `-c`, as paths beside it.
 pub fn included(text: &str, path: &str) -> Vec<String> {
-    if path.ends_with(".toml") {
+    if is_toml(path) {
         return Vec::new();
     }
     let includes = logical_lines(text).into_iter();
     includes.filter_map(|(_, line)| Some(beside(path, include(&line)?.1))).collect()
+}
+
+fn is_toml(path: &str) -> bool {
+    has_extension(path, "toml")
+}
+
+fn has_extension(path: &str, extension: &str) -> bool {
+    Path::new(path).extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
 }
 
 /// Reads a file of requirements. `text_of` gives the text of an included file.
@@ -75,7 +84,7 @@ pub fn read_file<'a>(
     into: &mut Requirements,
     problems: &mut Vec<Problem>,
 ) {
-    if path.ends_with(".toml") {
+    if is_toml(path) {
         if let Some(text) = text_of(path) {
             into.wanted.extend(pyproject(path, text, problems));
         }
@@ -123,15 +132,14 @@ pub fn read_one(text: &str, place: &Place, key: &str) -> Result<Requirement, Pro
     let is_url = ["git+", "https://", "http://"].iter().any(|scheme| bare.starts_with(scheme));
     if is_url {
         let egg = bare.split_once("#egg=").map(|(_, egg)| egg.split(['&', '[']).next());
-        let distribution = egg.flatten().map(|name| Distribution {
-            name: normalise(name),
-            conditional: text.contains(';'),
-        });
+        let distribution = egg
+            .flatten()
+            .map(|name| Distribution { name: normalise(name), conditional: text.contains(';') });
         return Ok(made(text, distribution));
     }
     let is_path = text.starts_with(['.', '/', '~'])
         || bare.starts_with("file:")
-        || bare.ends_with(".whl")
+        || has_extension(bare, "whl")
         || bare.ends_with(".tar.gz");
     if is_path {
         return Err(problem(
@@ -207,7 +215,8 @@ impl Reader<'_, '_> {
                         remedy: "create it, or remove this line".to_owned(),
                     });
                 }
-                let nested = if purpose == Purpose::Constrain { purpose } else { purpose_of_included };
+                let nested =
+                    if purpose == Purpose::Constrain { purpose } else { purpose_of_included };
                 self.file(&target, nested);
                 continue;
             }

@@ -44,14 +44,12 @@ fn table() -> Vec<Entry> {
 pub fn classify<'a>(lines: impl IntoIterator<Item = &'a str>) -> Option<Error> {
     let lines: Vec<&str> = lines.into_iter().collect();
     let table = table();
-    let found = table.iter().find_map(|entry| {
-        lines.iter().find(|line| entry.matches(line)).map(|line| (entry, *line))
-    });
+    let found = table
+        .iter()
+        .find_map(|entry| lines.iter().find(|line| entry.matches(line)).map(|line| (entry, *line)));
     let (entry, line) = found?;
-    let fault = Fault::new(
-        entry.message.clone().unwrap_or_else(|| cause(line)),
-        entry.hint.clone(),
-    );
+    let fault =
+        Fault::new(entry.message.clone().unwrap_or_else(|| cause(line)), entry.hint.clone());
     Some(match entry.exit {
         Kind::Docker => Error::Docker(fault),
         Kind::Network => Error::Network(fault),

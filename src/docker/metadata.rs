@@ -33,7 +33,8 @@ mod tests {
         let text = r#"{"etl": {"buildx.build.ref": "x", "containerimage.digest": "sha256:1"},
             "local": {"buildx.build.ref": "y"}, "buildx.build.warnings": []}"#;
         let built = parse(text).expect("valid");
-        let digests: Vec<_> = built.iter().map(|(k, v)| (k.as_str(), v.digest.as_deref())).collect();
+        let digests: Vec<_> =
+            built.iter().map(|(k, v)| (k.as_str(), v.digest.as_deref())).collect();
         assert_eq!(digests, [("etl", Some("sha256:1")), ("local", None)]);
     }
 }

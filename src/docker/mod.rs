@@ -66,6 +66,11 @@ impl Docker {
     {
         let mut args = self.globals.clone();
         args.extend(arguments.into_iter().map(Into::into));
-        Invocation { program: self.program.clone(), args, env: self.env.clone(), cwd: cwd.to_owned() }
+        Invocation {
+            program: self.program.clone(),
+            args,
+            env: self.env.clone(),
+            cwd: cwd.to_owned(),
+        }
     }
 }

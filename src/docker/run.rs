@@ -120,7 +120,10 @@ fn read_all(mut reader: &duct::ReaderHandle, to: &mpsc::Sender<Message>) {
 }
 
 /// Puts the process into a group of its own, which a signal reaches whole, and lets it end with us.
-#[expect(unsafe_code, reason = "only between fork and exec can a process bind itself to its parent")]
+#[expect(
+    unsafe_code,
+    reason = "only between fork and exec can a process bind itself to its parent"
+)]
 #[expect(clippy::unnecessary_wraps, reason = "the signature is that of a hook")]
 fn isolate(command: &mut Command) -> io::Result<()> {
     command.process_group(0);

@@ -20,8 +20,7 @@ pub fn watch<T: Clone + Send + 'static>(
     to: &Sender<T>,
     message: &T,
 ) -> anyhow::Result<()> {
-    let mut signals =
-        Signals::new([SIGINT, SIGTERM, SIGHUP]).context("waiting for signals")?;
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("waiting for signals")?;
     let (sender, copy) = (to.clone(), message.clone());
     thread::spawn(move || {
         for _ in signals.forever() {

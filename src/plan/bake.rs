@@ -107,7 +107,12 @@ mod tests {
 
     #[test]
     fn empty_fields_are_left_out() {
-        let target = Target { context: "c".into(), dockerfile: "../D".into(), tags: vec!["t".into()], ..Target::default() };
+        let target = Target {
+            context: "c".into(),
+            dockerfile: "../D".into(),
+            tags: vec!["t".into()],
+            ..Target::default()
+        };
         let file = BakeFile {
             group: BTreeMap::from([("default", Group { targets: vec!["a".into()] })]),
             target: BTreeMap::from([("a".to_owned(), target)]),

@@ -3,6 +3,7 @@
 //! **Invariant:** sorted by path; two entries never have the same path.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -213,8 +214,8 @@ fn modules(storage: &Storage) -> Vec<String> {
     for entry in &storage.files {
         let dest = entry.dest.trim_end_matches('/');
         match &entry.tree {
-            Tree::File(_) if !entry.basename.ends_with(".py") && !entry.dest.ends_with(".py") => {}
-            Tree::File(_) if entry.dest.ends_with(".py") => modules.push(dest.to_owned()),
+            Tree::File(_) if !is_python(&entry.basename) && !is_python(&entry.dest) => {}
+            Tree::File(_) if is_python(&entry.dest) => modules.push(dest.to_owned()),
             Tree::File(_) => modules.push(format!("{dest}/{}", entry.basename)),
             Tree::Folder(below) => {
                 let is_file = |path: &str| below.iter().any(|(p, f)| p == path && f.is_some());
@@ -223,7 +224,7 @@ fn modules(storage: &Storage) -> Vec<String> {
                     continue;
                 }
                 for (path, file) in below {
-                    let is_module = file.is_some() && path.ends_with(".py") && !path.contains('/');
+                    let is_module = file.is_some() && is_python(path) && !path.contains('/');
                     let is_package = file.is_none()
                         && !path.contains('/')
                         && is_file(&format!("{path}/__init__.py"));
@@ -236,6 +237,10 @@ fn modules(storage: &Storage) -> Vec<String> {
     }
     modules.retain(|module| module.starts_with('/'));
     modules
+}
+
+fn is_python(path: &str) -> bool {
+    Path::new(path).extension().is_some_and(|extension| extension == "py")
 }
 
 fn flows_spec(storage: &Storage) -> FlowsSpec<'_> {

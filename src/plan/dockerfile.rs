@@ -22,8 +22,11 @@ const PYTHON: &str = r#""$(command -v python || command -v python3)""#;
 pub(super) fn dockerfile(storage: &Storage) -> String {
     let (escape, base, user, mut text) = match &storage.base {
         Base::Image(image) => {
+            // A variable that the base does not set is empty, as users of `$PATH:…` expect.
+            let refers = storage.env.iter().any(|(_, value)| value.contains('$'));
+            let directive = if refers { "# check=skip=UndefinedVar\n" } else { "" };
             let mut text = format!(
-                "# Made by docker flowstorage from {}, storage {}.\n\n\
+                "{directive}# Made by docker flowstorage from {}, storage {}.\n\n\
                  # --- base ---\n",
                 quote::comment(&storage.spec),
                 storage.name
@@ -109,6 +112,11 @@ impl Writer<'_> {
         format!("type=bind,{from}source={folder},target={MOUNT}/{folder}")
     }
 
+    /// uv leaves its lock in /tmp.
+    fn tmp() -> String {
+        "type=tmpfs,target=/tmp".to_owned()
+    }
+
     fn bind_uv(&self) -> String {
         format!("type=bind,from={},source=/uv,target=/uv", self.stage("uv"))
     }
@@ -171,7 +179,8 @@ impl Writer<'_> {
         sorted.sort();
         sorted.dedup();
         let escape = self.escape;
-        let names: String = sorted.iter().map(|name| format!(" {escape}\n      {name}")).collect();
+        let separator = format!(" {escape}\n      ");
+        let names = sorted.join(&separator);
         let keep = if self.own { "from=flowstorage," } else { "" };
         self.run(
             &[
@@ -186,7 +195,7 @@ impl Writer<'_> {
                 "apt-get update --quiet".to_owned(),
                 format!(
                     "DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet \
-                     --no-install-recommends{names}"
+                     --no-install-recommends{separator}{names}"
                 ),
                 "rm -rf /var/log/apt /var/log/dpkg.log /var/log/alternatives.log \
                  /var/cache/ldconfig/aux-cache /var/cache/debconf/*-old"
@@ -249,18 +258,17 @@ impl Writer<'_> {
         self.block("Python packages and files");
         self.line(&format!("FROM {} AS {}", self.stage("system"), self.stage("app")));
         if compiles(storage) {
-            let wheels = format!(
-                "type=bind,from={},source=/wheels,target=/wheels",
-                self.stage("build")
-            );
+            let wheels =
+                format!("type=bind,from={},source=/wheels,target=/wheels", self.stage("build"));
             let install = self.uv_pip(
                 "install",
                 "--no-deps --no-build --find-links /wheels --requirements /wheels/requirements.txt",
             );
-            self.run(&[self.uv_cache(), self.bind_uv(), wheels], &[install]);
+            self.run(&[self.uv_cache(), Self::tmp(), self.bind_uv(), wheels], &[install]);
         } else if installs(storage) {
             let commands = self.install();
-            self.run(&[self.uv_cache(), self.bind_uv(), self.bind("python")], &commands);
+            let mounts = [self.uv_cache(), Self::tmp(), self.bind_uv(), self.bind("python")];
+            self.run(&mounts, &commands);
         }
         for (at, entry) in storage.files.iter().enumerate() {
             let mut source = format!("files/{at}/{}", entry.basename);
@@ -292,9 +300,8 @@ impl Writer<'_> {
             if installs(self.storage) {
                 mounts.push(self.bind_uv());
             }
-            let program = format!(
-                "{PYTHON} {MOUNT}/programs/check_environment.py {MOUNT}/check/check.json"
-            );
+            let program =
+                format!("{PYTHON} {MOUNT}/programs/check_environment.py {MOUNT}/check/check.json");
             self.run(&mounts, &[program]);
         }
         let program = format!("{PYTHON} {MOUNT}/programs/flows.py {MOUNT}/flows/flows.json");

@@ -50,9 +50,7 @@ pub fn plan(storage: &Storage) -> Plan {
         let digest = short_digest(&[&dockerfile, &context::digest(&context)]);
         // Twelve hex digits are a tag.
         let tag = storage.tag.clone().or_else(|| digest.parse::<Tag>().ok());
-        references.extend(
-            tag.map(|tag| ImageRef { repository: storage.repository.clone(), tag }),
-        );
+        references.extend(tag.map(|tag| ImageRef { repository: storage.repository.clone(), tag }));
     }
     let needs_newline = storage.env.iter().chain(&storage.labels);
     let args = if needs_newline.clone().any(|(_, value)| quote::needs_newline(value)) {

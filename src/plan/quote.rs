@@ -1,6 +1,6 @@
 //! Quoting for Dockerfiles: values in ENV and LABEL, paths in COPY.
 //!
-//! The rules are those of BuildKit's word parser,
+//! The rules are those of `BuildKit`'s word parser,
 //! <https://github.com/moby/buildkit/blob/v0.25.0/frontend/dockerfile/shell/lex.go>.
 //!
 //! **Invariant:** what comes out is one word on one line, whatever went in.
@@ -24,7 +24,7 @@ pub fn value(text: &str, dollar: Dollar, escape: char) -> String {
     while let Some(c) = rest.chars().next() {
         let mut used = c.len_utf8();
         match c {
-            '\n' => quoted.push_str(&format!("${{{NEWLINE_ARG}}}")),
+            '\n' => quoted.extend(["${", NEWLINE_ARG, "}"]),
             '$' => match (dollar, reference(rest)) {
                 (Dollar::Expands, Some(length)) => {
                     quoted.push_str(&rest[..length]);
@@ -109,7 +109,7 @@ mod tests {
 
     use super::*;
 
-    /// What BuildKit's word parser makes of a double-quoted word, with variables by `lookup`.
+    /// What `BuildKit`'s word parser makes of a double-quoted word, with variables by `lookup`.
     fn parsed(word: &str, escape: char, lookup: &dyn Fn(&str) -> String) -> String {
         let inner = word.strip_prefix('"').and_then(|word| word.strip_suffix('"'));
         let chars: Vec<char> = inner.expect("quoted").chars().collect();

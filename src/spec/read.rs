@@ -22,18 +22,14 @@ pub(super) fn tool_table(table: &Table) -> Option<&Table> {
 }
 
 /// All storages of a spec, each with what it inherits.
-pub(super) fn storages(
-    table: &Table,
-    file: &str,
-    problems: &mut Vec<Problem>,
-) -> Vec<StorageSpec> {
+pub(super) fn storages(table: &Table, file: &str, problems: &mut Vec<Problem>) -> Vec<StorageSpec> {
     let mut reader = Reader { file, problems };
     let shared: Vec<&Entry> = table.entries.iter().filter(|e| e.key != "storage").collect();
     for entry in &shared {
         reader.check_key(entry);
     }
     let Some(named) = table.get("storage") else {
-        return vec![reader.storage(None, None, shared.into_iter().cloned().collect())];
+        return vec![reader.storage(None, None, &merge(&shared, &Table::default()))];
     };
     let Node::Table(named) = &named.value.node else {
         reader.wrong_type(named, "write tables, as [storage.etl]");
@@ -57,7 +53,7 @@ pub(super) fn storages(
             reader.check_key(key);
         }
         let place = reader.place(entry.line);
-        storages.push(reader.storage(Some(entry.key.clone()), Some(place), merge(&shared, own)));
+        storages.push(reader.storage(Some(entry.key.clone()), Some(place), &merge(&shared, own)));
     }
     // Inherited keys are read once per storage: say each problem once.
     let mut seen: Vec<Problem> = Vec::new();
@@ -144,10 +140,10 @@ impl Reader<'_> {
         &mut self,
         name: Option<String>,
         place: Option<Place>,
-        entries: Vec<Entry>,
+        entries: &[Entry],
     ) -> StorageSpec {
         let mut storage = StorageSpec { name, place, ..StorageSpec::default() };
-        for entry in &entries {
+        for entry in entries {
             if let Some(key) = keys::find(&entry.key) {
                 self.set(&mut storage, key, entry);
             }
@@ -207,13 +203,11 @@ impl Reader<'_> {
     }
 
     fn switch(&mut self, entry: &Entry) -> Option<Keyed<bool>> {
-        match &entry.value.node {
-            Node::Boolean(value) => Some(self.keyed(entry, *value)),
-            _ => {
-                self.wrong_type(entry, Shape::Switch.remedy());
-                None
-            }
+        if let Node::Boolean(value) = &entry.value.node {
+            return Some(self.keyed(entry, *value));
         }
+        self.wrong_type(entry, Shape::Switch.remedy());
+        None
     }
 
     fn texts(&mut self, entry: &Entry) -> Option<Keyed<Vec<Keyed<String>>>> {
@@ -290,14 +284,12 @@ impl Reader<'_> {
 
     fn runtime(&mut self, entry: &Entry) -> Option<Keyed<RuntimeKind>> {
         let text = self.text(entry)?;
-        match RuntimeKind::ALL.into_iter().find(|kind| kind.name() == text.value) {
-            Some(kind) => Some(self.keyed(entry, kind)),
-            None => {
-                let message = format!("`{}` is not a runtime", text.value);
-                self.problem("runtime", entry.line, message, "write \"prefect1\" or \"python\"");
-                None
-            }
+        let kind = RuntimeKind::ALL.into_iter().find(|kind| kind.name() == text.value);
+        if kind.is_none() {
+            let message = format!("`{}` is not a runtime", text.value);
+            self.problem("runtime", entry.line, message, "write \"prefect1\" or \"python\"");
         }
+        Some(self.keyed(entry, kind?))
     }
 }
 

@@ -84,9 +84,15 @@ class Imports(EnvironmentTest):
         files.update({"setup.py": boom, "_private.py": boom, "x.pth": "", "share/x.py": boom})
         self.install("real", files)
         self.install("listed", {"listed.py": ""}, "listed\ntests\ngone\n")
-        run = self.check("real", "listed")
+        self.install("stale", {"_stale.py": ""}, "_stale\ngone\n")
+        run = self.check("real", "listed", "stale")
         self.assertEqual(
-            self.imported(run), [("real", "imports `real`"), ("listed", "imports `listed`")]
+            self.imported(run),
+            [
+                ("real", "imports `real`"),
+                ("listed", "imports `listed`"),
+                ("stale", "imports `_stale`"),
+            ],
         )
 
     def test_a_private_module_is_imported_where_there_is_no_other(self):
@@ -222,7 +228,7 @@ class Causes(EnvironmentTest):
         run = self.check("chatty", "odd")
         self.assertEqual(run.of("ok", "import"), [("chatty", "imports `chatty`")])
         self.assertEqual(
-            run.of("error"), [("odd", "importing `odd` failed: RuntimeError: \\udcff \u00e9")]
+            run.of("error"), [("odd", "importing `odd` failed: RuntimeError: \\xff \u00e9")]
         )
         self.assertIn("no end", run.output.splitlines())
 

@@ -171,7 +171,8 @@ class Serialisation(Prefect1Test):
             "         for n in range(30)]\n"
             "with Flow('etl', run_config=DockerRun(labels=['x', 'y', 'z'])) as flow:\n"
             "    for up, down in zip(steps, steps[1:]):\n        down(x=up)\n"
-            "flow.set_reference_tasks(flow.sorted_tasks()[-3:])\n"
+            "flow.sorted_tasks()\n"
+            "flow.set_reference_tasks(sorted(flow.tasks, key=flow.slugs.get)[-3:])\n"
         )
         seen = set()
         for seed in ("0", "1", "random", "random"):

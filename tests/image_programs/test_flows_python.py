@@ -47,13 +47,14 @@ class PythonFlows(ProgramTest):
     def test_it_sees_the_surroundings_of_its_final_place(self):
         self.write("app/helper.py", "VALUE = 7\n")
         source = (
-            "import sys, dataclass_like, helper, other\n"
+            "import os, sys, dataclass_like, helper, other\n"
             "import __flow__\n"
             "assert __flow__.__file__ == __file__ == sys.argv[0], sys.argv\n"
-            "assert __file__ == {path!r}, __file__\n"
-            "assert sys.path[0] == {folder!r}, sys.path\n"
+            # As bytes: without a UTF-8 locale, Python 3.6 has other text for such a name.
+            "assert os.fsencode(__file__) == {path!r}, __file__\n"
+            "assert os.fsencode(sys.path[0]) == {folder!r}, sys.path\n"
             "assert helper.VALUE == 7 and other.X == 1\n"
-        ).format(path=self.path("app", "job.py"), folder=self.path("app"))
+        ).format(path=os.fsencode(self.path("app", "job.py")), folder=os.fsencode(self.path("app")))
         self.write("lib/dataclass_like.py")
         scripts = {"job.py": source, "other.py": "X = 1\n"}
         # `job` is checked first: what it imports of its own image must be stored by then.

@@ -79,9 +79,9 @@ class InChild(unittest.TestCase):
         lines = self.run_work(work)
         self.assertEqual(lines[:2], ["beforesaid \u00e9", self.result("1", "None")])
 
-    def test_a_value_that_is_no_json_is_a_death(self):
-        lines = self.run_work("return 1j")
-        message = "TypeError: Object of type complex is not JSON serializable"
+    def test_a_fault_of_the_work_itself_is_a_death(self):
+        lines = self.run_work("raise LookupError('gone')")
+        message = "LookupError: gone"
         self.assertIn(self.result("None", message), lines)
 
 

@@ -6,7 +6,6 @@ that went wrong and not only the first, and exits 1 if anything did.
 **Invariant**: depends on nothing that changes with a flow, so that its layer stays cached.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -68,7 +67,7 @@ def check_dependencies(spec):
 
 def check_modules(spec):
     """Imports the local modules that lie where this Python looks for modules."""
-    for path in spec.get("modules") or []:
+    for path in spec["modules"]:
         if not os.path.exists(path):
             yield probe.report("error", "module", path, "`{}` is not in the image".format(path))
             continue
@@ -196,7 +195,8 @@ def _conflict_key(conflict):
 
 
 def _conflict_subject(conflict):
-    return conflict.split("`")[1] if conflict.startswith("The package `") else conflict.split(" ")[0]
+    from_uv = conflict.startswith("The package `")
+    return conflict.split("`")[1] if from_uv else conflict.split(" ")[0]
 
 
 def _lower_first(conflict):
@@ -207,8 +207,7 @@ def _lower_first(conflict):
 def main(arguments):
     """Runs every check; returns the exit code."""
     probe.prepare_process()
-    with open(arguments[0], encoding="utf-8") as file:
-        spec = json.load(file)
+    spec = probe.read_spec(arguments[0])
     failed = False
     for check in (check_python_version, check_conflicts, check_dependencies, check_modules):
         for result in check(spec):

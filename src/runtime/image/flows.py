@@ -8,7 +8,6 @@ and folders, so that an unchanged flow is an unchanged layer.
 """
 
 import importlib
-import json
 import os
 import sys
 
@@ -72,8 +71,7 @@ def scripts_of(flows):
 
 def main(arguments):
     """Processes every script; returns the exit code."""
-    with open(arguments[0], encoding="utf-8") as file:
-        spec = json.load(file)
+    spec = probe.read_spec(arguments[0])
     spec.setdefault("seconds", FLOW_SECONDS)
     # Ours is imported before our folder leaves the path.
     module = importlib.import_module(RUNTIMES[spec["runtime"]])

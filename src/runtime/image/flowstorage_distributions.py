@@ -88,9 +88,8 @@ def module_names(path, search_path):
 
     The list is empty for what cannot be imported from where it lies: it is no module then.
     """
-    path = os.path.abspath(path)
-    roots = {os.path.realpath(entry or os.curdir) for entry in search_path}
-    real = os.path.realpath(path)
+    roots = {_real(entry or os.curdir) for entry in search_path}
+    real = _real(path)
     if os.path.isdir(real) and real in roots:
         return _Tree.of_folder(real).all_modules()
     folder, name = os.path.split(real)
@@ -182,6 +181,11 @@ def _public(names):
     private = [n for n in names if n.split(".")[-1] not in _BESIDE_THE_POINT]
     editable = [n for n in private or names if not n.startswith("__editable__")]
     return wanted or editable
+
+
+def _real(path):
+    # Python 3.7 may read PYTHONPATH in another encoding than it gives file names.
+    return os.fsdecode(os.fsencode(os.path.realpath(path)))
 
 
 def _module_stem(name):

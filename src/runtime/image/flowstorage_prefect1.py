@@ -38,7 +38,8 @@ class Runtime:
         except Exception as error:
             probe.show_traceback(error)
             message = "importing `prefect` failed: {}".format(probe.cause(error))
-            return [probe.report("error", "import", "prefect", message, probe.remedy(error) or remedy)]
+            remedy = probe.remedy(error) or remedy
+            return [probe.report("error", "import", "prefect", message, remedy)]
         if not hasattr(prefect.utilities.storage, "flow_to_bytes_pickle"):
             message = "runtime `prefect1` needs Prefect 1, the image has {}".format(
                 prefect.__version__
@@ -340,5 +341,6 @@ def absent(name, script, names, remedy=None):
         "flow",
         name,
         message,
-        remedy or "name one of its flows, or create the flow outside of `if __name__ == \"__main__\"`",
+        remedy
+        or 'name one of its flows, or create the flow outside of `if __name__ == "__main__"`',
     )

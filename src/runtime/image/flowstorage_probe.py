@@ -20,6 +20,7 @@ PREFIX = "flowstorage-check: "
 LONGEST_MESSAGE = 600
 
 _OWN_FILES = ("flowstorage_", "flows.py", "check_environment.py")
+_PATHS_OF_A_SPEC = ("output", "uv", "base_conflicts")
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _MISSING_LIBRARY = re.compile(
     r"(?P<glibc>lib[^\s:/]*\.so[^\s:/]*): cannot open shared object file"
@@ -38,6 +39,22 @@ def prepare_process():
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     # A user's module may well be called `flows`: ours must not hide it.
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != _HERE]
+
+
+def read_spec(path):
+    """Reads a program's spec; its paths become what this Python calls the files they name.
+
+    Without a UTF-8 locale, Python 3.6 takes a file name for ASCII with foreign bytes in it.
+    """
+    with open(path, encoding="utf-8") as file:
+        spec = json.load(file)
+    for key in _PATHS_OF_A_SPEC:
+        if isinstance(spec.get(key), str):
+            spec[key] = _file_name(spec[key])
+    spec["modules"] = [_file_name(path) for path in spec.get("modules") or []]
+    for flow in spec.get("flows") or []:
+        flow.update(script=_file_name(flow["script"]), location=_file_name(flow["location"]))
+    return spec
 
 
 def report(level, check, subject, message, remedy=None):
@@ -62,7 +79,7 @@ def emit(results):
 def say(text):
     """Prints ordinary text, whatever the user's code did to `sys.stdout` or the locale."""
     _flush_streams()
-    _forward(text.encode("utf-8", "backslashreplace"))
+    _forward(_encoded(text))
 
 
 def in_child(work, seconds):
@@ -148,12 +165,23 @@ def line_in(error, path):
     return line
 
 
+def _file_name(text):
+    return os.fsdecode(text.encode("utf-8", "surrogateescape"))
+
+
 def _one_line(text):
     text = " ".join(str(text).split())
     if len(text) > LONGEST_MESSAGE:
         text = text[: LONGEST_MESSAGE - 3] + "..."
-    # A file name that is no UTF-8 holds surrogates, which no strict JSON reader accepts.
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    # No strict JSON reader accepts the surrogates that stand for the bytes of odd file names.
+    return _encoded(text).decode("utf-8", "backslashreplace")
+
+
+def _encoded(text):
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace")
 
 
 def _telling(error):
