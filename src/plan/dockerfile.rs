@@ -6,6 +6,7 @@
 //! **Invariant:** every value passes through [`super::quote`] or [`super::shell`]; only
 //! `extra_dockerfile_commands` and the user's own Dockerfile are instructions of the user's.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::context::{MOUNT, OUTPUT, is_beside_users};
@@ -232,7 +233,7 @@ impl Writer<'_> {
         let escape = self.escape;
         format!(
             "UV_CACHE_DIR=/var/cache/uv UV_LINK_MODE=copy \
-             /uv/bin/uv pip {command} --quiet {escape}\n      \
+             /uv/bin/uv pip {command} {escape}\n      \
              --python {PYTHON}{options} {escape}\n      {arguments}"
         )
     }
@@ -281,7 +282,7 @@ impl Writer<'_> {
                 }
             }
             let from = if self.own { "--from=flowstorage " } else { "" };
-            let words = quote::copy(&source, &dest, self.escape);
+            let words = quote::copy(&[source], &dest, self.escape);
             self.line(&format!("COPY {from}{words}"));
         }
         for command in &storage.commands {
@@ -311,7 +312,20 @@ impl Writer<'_> {
     fn image(&mut self) {
         self.block("the image");
         self.line(&format!("FROM {} AS {}", self.stage("app"), self.stage("image")));
-        self.line(&format!("COPY --from={} {OUTPUT}/ /", self.stage("check")));
+        // By folder: one layer for all flows, and no folder that exists is touched.
+        let mut folders: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for flow in &self.storage.flows {
+            let folder = flow.location.rfind('/').map_or("/", |at| &flow.location[..=at]);
+            let produced = format!("{OUTPUT}{}", flow.location);
+            let sources = folders.entry(folder).or_default();
+            if !sources.contains(&produced) {
+                sources.push(produced);
+            }
+        }
+        for (folder, sources) in folders {
+            let words = quote::copy(&sources, folder, self.escape);
+            self.line(&format!("COPY --from={} --chown=0:0 {words}", self.stage("check")));
+        }
         let labels = labels(self.storage);
         if labels.iter().any(|(_, value)| quote::needs_newline(value)) {
             self.line(&format!("ARG {}", quote::NEWLINE_ARG));

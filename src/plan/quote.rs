@@ -71,19 +71,26 @@ fn reference(text: &str) -> Option<usize> {
     if fits { Some(3 + end) } else { None }
 }
 
-/// Quotes source and destination of COPY in its JSON form. The source is no pattern, and neither
-/// holds variables.
-pub fn copy(source: &str, dest: &str, escape: char) -> String {
+/// Quotes sources and destination of COPY in its JSON form. The sources are no patterns, and
+/// none of them holds variables.
+pub fn copy<S: AsRef<str>>(sources: &[S], dest: &str, escape: char) -> String {
+    let source = |source: &S| word(&pattern(source.as_ref()), escape);
+    let mut words: Vec<String> = sources.iter().map(source).collect();
+    words.push(word(dest, escape));
+    serde_json::Value::from(words).to_string()
+}
+
+/// Makes a name a pattern that matches nothing else, for Go's
+/// [`filepath.Match`](https://pkg.go.dev/path/filepath#Match).
+fn pattern(name: &str) -> String {
     let mut pattern = String::new();
-    for c in source.chars() {
-        // Go's filepath.Match: https://pkg.go.dev/path/filepath#Match
+    for c in name.chars() {
         if matches!(c, '*' | '?' | '[' | '\\') {
             pattern.push('\\');
         }
         pattern.push(c);
     }
-    let words = [word(&pattern, escape), word(dest, escape)];
-    serde_json::Value::from(words.to_vec()).to_string()
+    pattern
 }
 
 /// Escapes what the word parser would take for quotes, variables or escapes.
@@ -176,9 +183,9 @@ mod tests {
 
     #[test]
     fn paths() {
-        assert_eq!(copy("files/0/a b.txt", "/x y", '\\'), r#"["files/0/a b.txt","/x y"]"#);
-        assert_eq!(copy("a$b", "c'd\"", '\\'), r#"["a\\$b","c\\'d\\\""]"#);
-        assert_eq!(copy("a[1]*", "é#", '\\'), r#"["a\\\\[1]\\\\*","é#"]"#);
+        assert_eq!(copy(&["files/0/a b.txt"], "/x y", '\\'), r#"["files/0/a b.txt","/x y"]"#);
+        assert_eq!(copy(&["a$b"], "c'd\"", '\\'), r#"["a\\$b","c\\'d\\\""]"#);
+        assert_eq!(copy(&["a[1]*"], "é#", '\\'), r#"["a\\\\[1]\\\\*","é#"]"#);
     }
 
     proptest! {
@@ -200,7 +207,7 @@ mod tests {
 
         #[test]
         fn copies_are_two_json_strings(source in "[^\\x00]{1,20}", dest in "[^\\x00]{1,20}") {
-            let line = copy(&source, &dest, '\\');
+            let line = copy(&[source], &dest, '\\');
             prop_assert!(!line.contains('\n'));
             let words: Vec<String> = serde_json::from_str(&line).expect("JSON");
             prop_assert_eq!(words.len(), 2);

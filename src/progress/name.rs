@@ -32,7 +32,7 @@ impl Name {
             name.text = raw;
             return name;
         };
-        text.trim_start().clone_into(&mut name.text);
+        name.text = without_mounts(text.trim_start());
         let mut words: Vec<&str> = bracket.split_whitespace().collect();
         if words.first().is_some_and(|word| targets.iter().any(|target| target == word)) {
             name.target = Some(words.remove(0).to_owned());
@@ -87,6 +87,20 @@ fn one_line(text: &str) -> String {
     clean.trim().to_owned()
 }
 
+/// What RUN mounts says nothing to a reader who waits, and is longer than the command.
+fn without_mounts(text: &str) -> String {
+    let Some(mut rest) = text.strip_prefix("RUN ") else { return text.to_owned() };
+    while let Some((option, after)) = rest.trim_start().split_once(char::is_whitespace) {
+        if !option.starts_with("--mount=") {
+            break;
+        }
+        rest = after;
+    }
+    // Continued lines leave their indentation.
+    let words: Vec<&str> = rest.split_whitespace().collect();
+    format!("RUN {}", words.join(" "))
+}
+
 fn parse_index(word: &str) -> Option<(u32, u32)> {
     let (at, of) = word.split_once('/')?;
     Some((at.parse().ok()?, of.parse().ok()?))
@@ -138,7 +152,7 @@ mod tests {
         );
         check("exporting to image", &[], ("", "", "", "", "exporting to image"));
         check("[1/2] RUN [\"a\",\"b]\"]", &[], ("", "", "", "1/2", "RUN [\"a\",\"b]\"]"));
-        check("[1/1] RUN a\n\x1b[31mb\tc", &[], ("", "", "", "1/1", "RUN a  [31mb c"));
+        check("[1/1] RUN a\n\x1b[31mb\tc", &[], ("", "", "", "1/1", "RUN a [31mb c"));
         check("[]", &[], ("", "", "", "", "[]"));
         check("", &[], ("", "", "", "", ""));
     }

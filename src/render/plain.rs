@@ -60,7 +60,7 @@ impl Plain {
     }
 
     fn finished(&mut self, at: usize, step: &Step) {
-        let fast = step.kind() == Kind::Internal
+        let fast = is_terse(step)
             && step.duration(None) < SLOW
             && matches!(step.state(), State::Done | State::Cached)
             && !self.numbers.contains_key(&at);
@@ -70,13 +70,18 @@ impl Plain {
     }
 }
 
+/// What `BuildKit` does for itself is worth a line only if it takes long.
+fn is_terse(step: &Step) -> bool {
+    matches!(step.kind(), Kind::Internal | Kind::Upload)
+}
+
 impl Renderer for Plain {
     fn event(&mut self, graph: &Graph, _: &Event) {
         for news in graph.news() {
             match news {
                 News::Started(at) => {
                     let step = &graph.steps()[*at];
-                    if step.kind() != Kind::Internal {
+                    if !is_terse(step) {
                         self.say_of(*at, step, "");
                     }
                 }

@@ -48,7 +48,9 @@ def check_dependencies(spec):
     for dependency in spec.get("dependencies") or []:
         name = dependency["name"]
         distribution = installed.get(distributions.normalised(name))
-        if distribution is None:
+        if distribution is None and dependency.get("optional"):
+            yield probe.report("ok", "import", name, "not installed, as its marker says")
+        elif distribution is None:
             yield probe.report(
                 "error",
                 "import",
@@ -79,6 +81,8 @@ def check_modules(spec):
 
 def check_conflicts(spec):
     """Asks uv, or else pip, whether the installed distributions fit each other."""
+    if not spec.get("conflicts", True):
+        return []  # Nothing was installed: what is there is the base's own affair.
     commands = []
     if spec.get("uv"):
         options = "--no-config --no-cache --offline --no-progress --color never".split()
