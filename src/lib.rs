@@ -27,6 +27,7 @@ pub mod spec;
 pub mod stage;
 pub mod storage;
 pub mod term;
+pub mod user_file;
 
 use std::ffi::OsString;
 use std::io;

@@ -9,6 +9,7 @@ use crate::deps::requirements::Requirements;
 use crate::facts::FileFact;
 use crate::image_ref::{ImageRef, Repository, Tag};
 use crate::spec::RuntimeKind;
+use crate::user_file::Parsed;
 
 /// One image to build.
 #[derive(Clone, Debug)]
@@ -82,8 +83,8 @@ pub enum Base {
 pub struct UserFile {
     /// The path as the user gave it.
     pub path: String,
-    /// Its text, as it is.
-    pub text: String,
+    /// Its text, read as far as ours goes on from it.
+    pub parsed: Parsed,
     /// Its folder: the build context.
     pub context: PathBuf,
     /// Patterns that keep files out of the context, where they are not in `.dockerignore`.

@@ -8,8 +8,9 @@ use std::path::Path;
 use anyhow::Context;
 
 use crate::cli::{BuildArgs, Format, Progress};
+use crate::docker::image::{self, Whereabouts};
 use crate::docker::metadata::{self, Built};
-use crate::docker::{Docker, fault, image};
+use crate::docker::{Docker, fault};
 use crate::drive::{Driven, drive};
 use crate::error::{Error, Fault};
 use crate::host::Host;
@@ -74,7 +75,14 @@ pub fn run(args: &BuildArgs, call: &Call, host: &mut Host) -> anyhow::Result<()>
     let mut reports = reports(&storages, &plans, &built, &driven);
     if args.format == Format::Json {
         for report in &mut reports {
-            image::describe(&docker, &host.cwd, report, args.push);
+            let whereabouts = if args.push { Whereabouts::Registry } else { Whereabouts::Engine };
+            let Some(digest) = &report.digest else { continue };
+            let described =
+                image::describe(&docker, &host.cwd, &report.reference, digest, whereabouts);
+            if let Some(described) = described {
+                report.platforms = described.platforms;
+                report.size = Some(described.size);
+            }
         }
     }
     let report = BuildReport::new(reports, Vec::new());

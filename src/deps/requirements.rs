@@ -33,6 +33,18 @@ pub struct Distribution {
     pub conditional: bool,
 }
 
+/// pip takes several names after one `--no-binary`, uv one each.
+fn split_names(line: &str) -> Vec<String> {
+    let option = line.split(['=', ' ']).next().unwrap_or(line);
+    let names = line[option.len()..].trim_start_matches(['=', ' ']);
+    if matches!(option, "--no-binary" | "--only-binary") && names.contains(',') {
+        let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
+        names.map(|name| format!("{option} {name}")).collect()
+    } else {
+        vec![line.to_owned()]
+    }
+}
+
 /// Requirements and constraints of one storage.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Requirements {
@@ -43,6 +55,11 @@ pub struct Requirements {
 }
 
 impl Requirements {
+    /// The lines of the file that installs what is wanted.
+    pub fn wanted_lines(&self) -> impl Iterator<Item = String> {
+        self.wanted.iter().flat_map(|requirement| split_names(&requirement.line))
+    }
+
     /// Whether there is nothing to install.
     pub fn is_empty(&self) -> bool {
         self.wanted.iter().all(|requirement| requirement.line.starts_with('-'))
@@ -431,6 +448,13 @@ mod tests {
             wanted,
             ["pyproject.toml:4 a>1", "pyproject.toml:5 b; sys_platform == \"win32\""]
         );
+    }
+
+    #[test]
+    fn several_names_after_one_option_are_split() {
+        assert_eq!(split_names("--no-binary=a,b"), ["--no-binary a", "--no-binary b"]);
+        assert_eq!(split_names("--no-binary :all:"), ["--no-binary :all:"]);
+        assert_eq!(split_names("a[b,c]>1,<2"), ["a[b,c]>1,<2"]);
     }
 
     #[test]

@@ -8,7 +8,6 @@ use serde::Deserialize;
 
 use super::Docker;
 use super::run::{self, Happening};
-use crate::report::BuiltReport;
 
 #[derive(Deserialize)]
 struct Manifest {
@@ -54,20 +53,37 @@ impl Platform {
     }
 }
 
-/// Fills in platforms and size.
-pub fn describe(docker: &Docker, cwd: &Path, report: &mut BuiltReport, pushed: bool) {
-    let Some(digest) = report.digest.clone() else { return };
-    let described = if pushed {
-        in_registry(docker, cwd, &report.reference, &digest)
-    } else {
-        in_engine(docker, cwd, &report.reference)
-    };
-    if let Some((platforms, size)) = described {
-        report.size = Some(size);
-        if !platforms.is_empty() {
-            report.platforms = platforms;
-        }
-    }
+/// What is known of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// `os/arch[/variant]`.
+    pub platforms: Vec<String>,
+    /// Bytes of layers and configuration, over all platforms.
+    pub size: u64,
+}
+
+/// Where an image can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whereabouts {
+    /// In its registry.
+    Registry,
+    /// In the engine.
+    Engine,
+}
+
+/// Platforms and size of an image.
+pub fn describe(
+    docker: &Docker,
+    cwd: &Path,
+    reference: &str,
+    digest: &str,
+    whereabouts: Whereabouts,
+) -> Option<Description> {
+    let (platforms, size) = match whereabouts {
+        Whereabouts::Registry => in_registry(docker, cwd, reference, digest),
+        Whereabouts::Engine => in_engine(docker, cwd, reference),
+    }?;
+    Some(Description { platforms, size })
 }
 
 fn in_registry(

@@ -123,7 +123,8 @@ pub(super) fn entries(storage: &Storage) -> Vec<ContextEntry> {
     }
     if super::installs(storage) {
         let lines = |lines: Vec<&str>| lines.iter().flat_map(|line| [line, "\n"]).collect();
-        let wanted = storage.requirements.wanted.iter().map(|r| r.line.as_str()).collect();
+        let wanted: Vec<String> = storage.requirements.wanted_lines().collect();
+        let wanted = wanted.iter().map(String::as_str).collect();
         text("python/requirements.txt", lines(wanted), "python_dependencies and requirements");
         if !storage.requirements.constraints.is_empty() {
             let kept = storage.requirements.constraints.iter().map(|r| r.line.as_str()).collect();

@@ -11,13 +11,13 @@ use std::fmt::Write as _;
 
 use super::context::{MOUNT, OUTPUT, is_beside_users};
 use super::quote::{self, Dollar};
-use super::{compiles, installs, labels, shell, user_file};
+use super::{compiles, installs, labels, shell};
 use crate::storage::{Base, Check, Storage, Tree};
 
 /// The release of uv that installs Python packages.
 const UV: &str = "uv==0.13.9";
-/// Finds the interpreter: Debian's own has only the longer name.
-const PYTHON: &str = r#""$(command -v python || command -v python3)""#;
+/// The interpreter: Debian's own has no shorter name.
+const PYTHON: &str = "python3";
 
 /// Writes the Dockerfile.
 pub(super) fn dockerfile(storage: &Storage) -> String {
@@ -35,21 +35,18 @@ pub(super) fn dockerfile(storage: &Storage) -> String {
             let _ = writeln!(text, "FROM {image} AS base");
             ('\\', "base".to_owned(), storage.user.clone(), text)
         }
-        Base::Dockerfile(file) => match user_file::read(&file.text) {
-            Ok(parsed) => {
-                let user = storage.user.clone().or(parsed.user);
-                let text = format!(
-                    "{}\n# Up to here {}; the rest was made by docker flowstorage from {}, storage {}.\n",
-                    parsed.text,
-                    quote::comment(&file.path),
-                    quote::comment(&storage.spec),
-                    storage.name
-                );
-                (parsed.escape, parsed.last_stage, user, text)
-            }
-            // Resolving refused it: there is no such storage.
-            Err(_) => return file.text.clone(),
-        },
+        Base::Dockerfile(file) => {
+            let parsed = &file.parsed;
+            let text = format!(
+                "{}\n# Up to here {}; the rest was made by docker flowstorage from {}, storage {}.\n",
+                parsed.text,
+                quote::comment(&file.path),
+                quote::comment(&storage.spec),
+                storage.name
+            );
+            let user = storage.user.clone().or_else(|| parsed.user.clone());
+            (parsed.escape, parsed.last_stage.clone(), user, text)
+        }
     };
     let mut writer =
         Writer { storage, escape, base, user, text: String::new(), own: is_beside_users(storage) };
@@ -127,7 +124,7 @@ impl Writer<'_> {
         let key = super::short_digest(&[
             match &self.storage.base {
                 Base::Image(image) => image.as_str(),
-                Base::Dockerfile(file) => file.text.as_str(),
+                Base::Dockerfile(file) => file.parsed.text.as_str(),
             },
             &self.storage.system_packages.join(" "),
             &self.storage.build_packages.join(" "),
@@ -150,7 +147,7 @@ impl Writer<'_> {
                      --root-user-action ignore --target /uv {UV}"
                 ),
                 format!(
-                    "{{ /uv/bin/uv pip check --no-cache --python {PYTHON} \
+                    "{{ /uv/bin/uv pip check --no-cache --python \"$(command -v {PYTHON})\" \
                      >/uv/base-conflicts.txt 2>&1 || true; }}"
                 ),
             ],
@@ -214,7 +211,6 @@ impl Writer<'_> {
         }
         if let Some(engine) = &self.storage.engine {
             let module = engine.module;
-            commands.push("set --".to_owned());
             commands.push(format!(
                 "{{ {PYTHON} -c 'import {module}' 2>/dev/null || \
                  set -- --requirements {MOUNT}/python/{module}.txt; }}"
@@ -234,7 +230,7 @@ impl Writer<'_> {
         format!(
             "UV_CACHE_DIR=/var/cache/uv UV_LINK_MODE=copy \
              /uv/bin/uv pip {command} {escape}\n      \
-             --python {PYTHON}{options} {escape}\n      {arguments}"
+             --python \"$(command -v {PYTHON})\"{options} {escape}\n      {arguments}"
         )
     }
 

@@ -7,7 +7,6 @@ pub mod context;
 mod dockerfile;
 pub mod quote;
 pub mod shell;
-pub mod user_file;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

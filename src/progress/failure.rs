@@ -43,10 +43,23 @@ impl Failure {
         }
         match (&self.step, self.exit_code) {
             (Some(step), Some(code)) => {
-                format!("`{}` ended with exit code {code}", short_instruction(step))
+                let ended = format!("`{}` ended with exit code {code}", short_instruction(step));
+                match self.complaint() {
+                    Some(complaint) => format!("{ended}: {complaint}"),
+                    None => ended,
+                }
             }
             _ => self.error.lines().next().unwrap_or_default().to_owned(),
         }
+    }
+
+    /// Returns the last line of the step's output that its program itself calls an error.
+    fn complaint(&self) -> Option<&str> {
+        // uv, pip, gcc and git; apt-get; Docker's own.
+        const MARKS: [&str; 5] = ["error: ", "ERROR: ", "E: ", "fatal: ", "Error: "];
+        let said = |line: &'_ String| MARKS.iter().any(|mark| line.trim_start().starts_with(mark));
+        let line = self.log_tail.iter().rev().find(|line| said(line))?.trim();
+        MARKS.iter().find_map(|mark| line.strip_prefix(mark)).map(str::trim)
     }
 
     /// Returns what the check says to do about it.

@@ -16,6 +16,7 @@ use crate::runtime::{self, Settings};
 use crate::slug::slugify;
 use crate::spec::{Keyed, Pair, SpecFile, StorageSpec};
 use crate::storage::{Base, Check, Storage, UserFile};
+use crate::user_file;
 
 /// What the command line says instead of the spec.
 #[derive(Clone, Debug, Default)]
@@ -247,11 +248,14 @@ impl Resolver<'_> {
             ));
         };
         let (text, source) = self.file_text("dockerfile", dockerfile)?;
-        if let Err(error) = crate::plan::user_file::read(&text) {
-            let place = Place { file: dockerfile.value.clone(), line: error.line };
-            self.problem("dockerfile", Some(&place), error.message, error.remedy);
-            return None;
-        }
+        let parsed = match user_file::read(&text) {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                let place = Place { file: dockerfile.value.clone(), line: error.line };
+                self.problem("dockerfile", Some(&place), error.message, error.remedy);
+                return None;
+            }
+        };
         let own = format!("{}.dockerignore", dockerfile.value);
         let ignore = match (&spec.dockerignore, self.facts.at(&own)) {
             (Some(ignore), _) => Some(self.file_text("dockerignore", ignore)?.0),
@@ -260,7 +264,7 @@ impl Resolver<'_> {
         };
         Some(Base::Dockerfile(UserFile {
             path: dockerfile.value.clone(),
-            text,
+            parsed,
             context: source.parent()?.to_owned(),
             ignore,
         }))
@@ -503,6 +507,3 @@ fn list(keyed: Option<&Keyed<Vec<Keyed<String>>>>) -> Vec<String> {
 fn pairs(keyed: Option<&Keyed<Vec<Pair>>>) -> impl Iterator<Item = &Pair> {
     keyed.into_iter().flat_map(|keyed| &keyed.value)
 }
-
-#[cfg(test)]
-mod tests;

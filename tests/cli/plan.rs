@@ -1,0 +1,113 @@
+//! Whole plans and whole lists of problems, one folder per case.
+//!
+//! `SNAPSHOTS=overwrite cargo test --test cli plan` rewrites what is expected.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use snapbox::data::DataFormat;
+use snapbox::{Assert, Data};
+
+fn cases(kind: &str) -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(kind);
+    let mut cases: Vec<PathBuf> = fs::read_dir(root)
+        .expect("fixtures")
+        .map(|entry| entry.expect("readable").path())
+        .collect();
+    cases.sort();
+    assert!(cases.len() >= 4, "only {} cases of {kind}", cases.len());
+    cases
+}
+
+fn run(folder: &Path, args: &[&str]) -> Output {
+    let spec = ["flowstorage.toml", "flowstorage.json", "pyproject.toml"]
+        .into_iter()
+        .find(|name| folder.join(name).exists())
+        .expect("a spec");
+    Command::new(env!("CARGO_BIN_EXE_docker-flowstorage"))
+        .args(args)
+        .args(["--file", spec])
+        .current_dir(folder)
+        .env_clear()
+        .output()
+        .expect("the binary runs")
+}
+
+#[track_caller]
+fn expect(folder: &Path, file: &str, actual: &[u8]) {
+    let expected = Data::read_from(&folder.join(file), Some(DataFormat::Text));
+    let actual = String::from_utf8(actual.to_vec()).expect("UTF-8");
+    let actual = redacted(&actual).replace(&*folder.to_string_lossy(), "[FOLDER]");
+    Assert::new().action_env("SNAPSHOTS").eq(actual, expected.raw());
+}
+
+/// The label that changes with each release.
+fn redacted(text: &str) -> String {
+    text.replace(concat!("version=\"", env!("CARGO_PKG_VERSION")), "version=\"[VERSION]")
+}
+
+#[test]
+fn plans_are_these_bytes() {
+    for case in cases("plan") {
+        let first = run(&case, &["plan"]);
+        let said = String::from_utf8_lossy(&first.stderr).into_owned();
+        assert!(first.status.success(), "{}: {said}", case.display());
+        assert_eq!(said, "", "{}", case.display());
+        expect(&case, "plan.txt", &first.stdout);
+        assert_eq!(first.stdout, run(&case, &["plan"]).stdout, "{}", case.display());
+    }
+}
+
+#[test]
+fn problems_are_all_said_at_once() {
+    for case in cases("problems") {
+        for command in ["check", "plan", "build"] {
+            let output = run(&case, &[command]);
+            assert_eq!(output.status.code(), Some(2), "{} {command}", case.display());
+            assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{} {command}", case.display());
+            expect(&case, "stderr.txt", &output.stderr);
+        }
+        let json = run(&case, &["check", "--format", "json"]);
+        let report: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
+        let count = report["problems"].as_array().expect("a list").len();
+        let said = String::from_utf8_lossy(&json.stderr).into_owned();
+        assert!(said.contains(&format!("{count} problem")), "{}: {said}", case.display());
+    }
+}
+
+#[test]
+fn plan_json_has_what_the_text_has() {
+    for case in cases("plan") {
+        let output = run(&case, &["plan", "--format", "json"]);
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(report["schema_version"], 1);
+        let text = fs::read_to_string(case.join("plan.txt")).expect("golden");
+        for storage in report["storages"].as_array().expect("a list") {
+            let name = storage["name"].as_str().expect("a name");
+            let reference = storage["reference"].as_str().expect("a reference");
+            let head = format!("==> {name}/Dockerfile for {reference} <==\n");
+            let dockerfile = storage["dockerfile"].as_str().expect("a Dockerfile");
+            let dockerfile = redacted(dockerfile);
+            let shown = text.split(&head).nth(1).expect("the storage is in the text");
+            assert!(shown.starts_with(&dockerfile), "{}", case.display());
+            for flow in storage["flows"].as_array().expect("a list") {
+                assert!(flow["location"].as_str().expect("a path").starts_with('/'));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_folder_of_its_own_appears_whole_or_not_at_all() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let case = cases("plan").remove(0);
+    let target = temp.path().join("out");
+    let output = run(&case, &["plan", "-o", &target.to_string_lossy()]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(target.join("docker-bake.json").is_file());
+    let again = run(&case, &["plan", "-o", &target.to_string_lossy()]);
+    assert_eq!(again.status.code(), Some(1));
+    let left: Vec<_> = fs::read_dir(temp.path()).expect("readable").collect();
+    assert_eq!(left.len(), 1, "nothing is left beside it");
+}
