@@ -255,10 +255,16 @@ pub fn reference(plan: &Plan) -> String {
     plan.references.first().map(ToString::to_string).unwrap_or_default()
 }
 
-/// A plan for people: Dockerfile, context, bake definition.
-pub fn plan_text(plans: &[Plan], bake: &str) -> String {
+/// A plan for people: values, Dockerfile, context, bake definition.
+pub fn plan_text(storages: &[Storage], plans: &[Plan], bake: &str) -> String {
     let mut text = String::new();
-    for plan in plans {
+    for (storage, plan) in storages.iter().zip(plans) {
+        let _ = writeln!(text, "==> {}: values and where they come from <==", plan.name);
+        let width = storage.values.keys().map(|key| key.len()).max().unwrap_or_default();
+        for (key, value) in &storage.values {
+            let _ = writeln!(text, "{key:width$} = {}  ({})", value.value, value.origin);
+        }
+        text.push('\n');
         let _ = writeln!(text, "==> {}/Dockerfile for {} <==", plan.name, reference(plan));
         let _ = writeln!(text, "{}", plan.dockerfile);
         if let Some(folder) = &plan.user_context {

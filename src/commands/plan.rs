@@ -33,7 +33,7 @@ pub fn run(args: &PlanArgs, _: &Call, host: &mut Host) -> anyhow::Result<()> {
     }
     let bake = stage::bake_file(&plans, UserContexts::Copied, &host.cwd).to_json();
     host.term.result(&match args.format {
-        Format::Default => report::plan_text(&plans, &bake),
+        Format::Default => report::plan_text(&storages, &plans, &bake),
         Format::Json => report::plan_json(&storages, &plans, &bake),
     })?;
     Ok(())

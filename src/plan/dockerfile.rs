@@ -21,6 +21,8 @@ const PYTHON: &str = "python3";
 
 /// Writes the Dockerfile.
 pub(super) fn dockerfile(storage: &Storage) -> String {
+    // Without its folder: the same spec gives the same bytes wherever it is.
+    let spec_name = quote::comment(storage.spec.rsplit('/').next().unwrap_or_default());
     let (escape, base, user, mut text) = match &storage.base {
         Base::Image(image) => {
             // A variable that the base does not set is empty, as users of `$PATH:…` expect.
@@ -29,8 +31,7 @@ pub(super) fn dockerfile(storage: &Storage) -> String {
             let mut text = format!(
                 "{directive}# Made by docker flowstorage from {}, storage {}.\n\n\
                  # --- base ---\n",
-                quote::comment(&storage.spec),
-                storage.name
+                spec_name, storage.name
             );
             let _ = writeln!(text, "FROM {image} AS base");
             ('\\', "base".to_owned(), storage.user.clone(), text)
@@ -41,7 +42,7 @@ pub(super) fn dockerfile(storage: &Storage) -> String {
                 "{}\n# Up to here {}; the rest was made by docker flowstorage from {}, storage {}.\n",
                 parsed.text,
                 quote::comment(&file.path),
-                quote::comment(&storage.spec),
+                spec_name,
                 storage.name
             );
             let user = storage.user.clone().or_else(|| parsed.user.clone());

@@ -1,6 +1,10 @@
 //! Tests that need no engine: the command line, whole plans, recorded streams, the code's shape.
 
-#![expect(clippy::expect_used, clippy::disallowed_methods, reason = "a test may panic, and starts processes")]
+#![expect(
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "a test may panic, and starts processes"
+)]
 mod help;
 mod layering;
 mod plan;
