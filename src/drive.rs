@@ -2,11 +2,10 @@
 //!
 //! **Invariant:** every byte of output is decoded, also the last line without its end.
 
-use std::ffi::OsStr;
 use std::time::Instant;
 
 use crate::docker::invocation::Invocation;
-use crate::docker::run::{self, Exited, Happening};
+use crate::docker::run::{self, Exited, Happening, Requests};
 use crate::progress::graph::Graph;
 use crate::progress::rawjson::Decoder;
 use crate::render::{Ending, Renderer};
@@ -23,14 +22,14 @@ pub struct Driven {
 /// Runs an invocation of buildx to its end.
 pub fn drive(
     invocation: &Invocation,
-    socket: Option<&OsStr>,
+    requests: Requests,
     targets: &[String],
     mut view: Box<dyn Renderer>,
 ) -> anyhow::Result<Driven> {
     let started = Instant::now();
     let mut decoder = Decoder::default();
     let mut graph = Graph::new(targets);
-    let exited = run::run(invocation, socket, &mut |happening| match happening {
+    let exited = run::run(invocation, requests, &mut |happening| match happening {
         Happening::Output(bytes) => {
             view.raw(bytes);
             for event in decoder.push(bytes) {

@@ -10,6 +10,7 @@ use anyhow::Context;
 use crate::cli::{BuildArgs, Format, Progress};
 use crate::docker::image::{self, Whereabouts};
 use crate::docker::metadata::{self, Built};
+use crate::docker::run::Requests;
 use crate::docker::{Docker, fault};
 use crate::drive::{Driven, drive};
 use crate::error::{Error, Fault};
@@ -39,6 +40,7 @@ pub fn run(args: &BuildArgs, call: &Call, host: &mut Host) -> anyhow::Result<()>
     add_arguments(&mut plans, &args.build_arg, host);
     let docker = Docker::discover(call, host)?;
 
+    let requests = Requests::listen(call.socket.as_deref())?;
     let staged = tempfile::Builder::new()
         .prefix("flowstorage-")
         .tempdir()
@@ -60,7 +62,7 @@ pub fn run(args: &BuildArgs, call: &Call, host: &mut Host) -> anyhow::Result<()>
     let invocation = docker.command(staged.path(), words);
     let charset = Charset::of_locale(["LC_ALL", "LC_CTYPE", "LANG"].map(|name| host.var(name)));
     let view = render::new(mode, Canvas::stderr(host.term.style, charset));
-    let driven = drive(&invocation, call.socket.as_deref(), &targets, view)?;
+    let driven = drive(&invocation, requests, &targets, view)?;
 
     if driven.exited.code != 0 {
         return Err(failed(args, &driven, mode, host)?);

@@ -71,11 +71,7 @@ impl Loaded {
         }
         let resolved = resolve::resolve(&self.spec, overrides, &self.facts);
         if let Err(more) = &resolved {
-            let is_new = |problem: &&Problem| {
-                problem.key.is_none() || problems.iter().all(|known| known.key != problem.key)
-            };
-            let more: Vec<Problem> = more.iter().filter(is_new).cloned().collect();
-            problems.extend(more);
+            problems.extend(more.iter().cloned());
         }
         if problems.is_empty() {
             return resolved;

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::Docker;
-use super::run::{self, Happening};
+use super::run::{self, Happening, Requests};
 
 #[derive(Deserialize)]
 struct Manifest {
@@ -135,11 +135,13 @@ fn in_engine(docker: &Docker, cwd: &Path, reference: &str) -> Option<(Vec<String
 
 fn output(docker: &Docker, cwd: &Path, words: &[&str]) -> Option<String> {
     let mut bytes = Vec::new();
-    let exited = run::run(&docker.command(cwd, words.iter().copied()), None, &mut |happening| {
-        if let Happening::Output(chunk) = happening {
-            bytes.extend_from_slice(chunk);
-        }
-    });
+    let requests = Requests::listen(None).ok()?;
+    let exited =
+        run::run(&docker.command(cwd, words.iter().copied()), requests, &mut |happening| {
+            if let Happening::Output(chunk) = happening {
+                bytes.extend_from_slice(chunk);
+            }
+        });
     if exited.ok()?.code != 0 {
         return None;
     }

@@ -3,11 +3,12 @@
 //! **Invariant:** when [`run`] returns, the process has ended and was waited for; if we are killed
 //! instead, it is told to stop by the kernel.
 
+use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -44,21 +45,37 @@ const DEBOUNCE: Duration = Duration::from_millis(100);
 /// As many requests as docker itself takes before it kills.
 const PATIENCE: usize = 3;
 
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 enum Message {
     Output(Vec<u8>),
     End(Result<(), String>),
     Stop,
 }
 
-/// Runs a process to its end. `socket` is docker's, which it closes when we should stop.
+/// Where requests to stop arrive. From its making on, no signal ends this process: what was asked
+/// before a process is started stops that process.
+#[derive(Debug)]
+pub struct Requests {
+    sender: Sender<Message>,
+    receiver: Receiver<Message>,
+}
+
+impl Requests {
+    /// Begins to listen. `socket` is docker's, which it closes when we should stop.
+    pub fn listen(socket: Option<&OsStr>) -> anyhow::Result<Self> {
+        let (sender, receiver) = mpsc::channel();
+        stop::watch(socket, &sender, &Message::Stop)?;
+        Ok(Self { sender, receiver })
+    }
+}
+
+/// Runs a process to its end.
 pub fn run(
     invocation: &Invocation,
-    socket: Option<&std::ffi::OsStr>,
+    requests: Requests,
     on: &mut dyn FnMut(Happening<'_>),
 ) -> anyhow::Result<Exited> {
-    let (sender, receiver) = mpsc::channel();
-    stop::watch(socket, &sender, &Message::Stop)?;
+    let Requests { sender, receiver } = requests;
     let handle = duct::cmd(&invocation.program, &invocation.args)
         .full_env(&invocation.env)
         .dir(&invocation.cwd)
@@ -102,7 +119,7 @@ pub fn run(
 
 const TICK: Duration = Duration::from_millis(100);
 
-fn read_all(mut reader: &duct::ReaderHandle, to: &mpsc::Sender<Message>) {
+fn read_all(mut reader: &duct::ReaderHandle, to: &Sender<Message>) {
     let mut buffer = vec![0; 1 << 16];
     let ended = loop {
         match reader.read(&mut buffer) {

@@ -243,10 +243,11 @@ impl Writer<'_> {
         self.line(&format!("FROM {} AS {}", self.stage("system"), self.stage("build")));
         let packages = self.storage.build_packages.clone();
         self.apt(&packages);
-        let mut commands = self.install();
-        commands.push(self.uv_pip("freeze", ">/tmp/frozen.txt"));
+        let mut commands = vec![self.uv_pip("freeze", ">/tmp/before.txt")];
+        commands.extend(self.install());
+        commands.push(self.uv_pip("freeze", ">/tmp/after.txt"));
         commands.push(format!(
-            "{PYTHON} {MOUNT}/python/wheels.py /var/cache/uv /tmp/frozen.txt /wheels"
+            "{PYTHON} {MOUNT}/python/wheels.py /var/cache/uv /tmp/before.txt /tmp/after.txt /wheels"
         ));
         self.run(&[self.uv_cache(), self.bind_uv(), self.bind("python")], &commands);
     }

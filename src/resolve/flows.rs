@@ -25,7 +25,9 @@ impl Resolver<'_> {
     /// Every script that `flows` names.
     pub(super) fn scripts(&mut self) -> Vec<Named> {
         let Some(flows) = &self.storage.flows else {
-            self.problem("flows", None, "no flow is named", "add flows = [\"flow.py\"]");
+            if !self.spec.unread.iter().any(|key| key == "flows") {
+                self.problem("flows", None, "no flow is named", "add flows = [\"flow.py\"]");
+            }
             return Vec::new();
         };
         if flows.value.is_empty() {

@@ -29,6 +29,9 @@ pub struct SpecFile {
     pub folder: PathBuf,
     /// In the order of the file.
     pub storages: Vec<StorageSpec>,
+    /// Keys that are there but could not be read: that they have no value is no problem of its
+    /// own.
+    pub unread: Vec<String>,
 }
 
 /// The keys of one storage, inherited ones included.
@@ -158,5 +161,6 @@ pub fn parse(text: &str, format: Format, file: &str, folder: PathBuf) -> (SpecFi
             }
         },
     };
-    (SpecFile { file: file.to_owned(), folder, storages }, problems)
+    let unread = problems.iter().filter_map(|problem| problem.key.clone()).collect();
+    (SpecFile { file: file.to_owned(), folder, storages, unread }, problems)
 }

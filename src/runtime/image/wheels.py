@@ -1,10 +1,10 @@
 """Keeps what uv compiled: run in the build stage, after its packages are installed.
 
-Usage: wheels.py CACHE FROZEN OUT
+Usage: wheels.py CACHE BEFORE AFTER OUT
 
-Reads the output of `uv pip freeze` from FROZEN, copies the wheels that uv built of those
-packages from its CACHE to OUT, and writes OUT/requirements.txt, from which the image installs
-exactly the same without building anything.
+BEFORE and AFTER are what `uv pip freeze` said before and after the installation. Copies the
+wheels that uv built of what is new from its CACHE to OUT, and writes OUT/requirements.txt, from
+which the image installs exactly the same without building anything.
 
 Invariant: the same packages give the same bytes in OUT, whatever else the cache holds.
 """
@@ -40,12 +40,19 @@ def newest(wheels):
     return [chosen[key] for key in sorted(chosen)]
 
 
-def main(cache, frozen, out):
+def read_lines(path):
+    with open(path, encoding="utf-8") as source:
+        return source.read().splitlines()
+
+
+def main(cache, before, after, out):
     wheels = newest(built_wheels(cache))
     os.makedirs(out)
     lines = []
-    for line in open(frozen, encoding="utf-8").read().splitlines():
-        if not line or line.startswith(("#", "-e")):
+    # What the base brought may be in no index.
+    known = set(read_lines(before))
+    for line in read_lines(after):
+        if not line or line in known or line.startswith(("#", "-e")):
             continue
         if " @ " in line:
             name, version = normalise(line.split(" @ ")[0]), None
