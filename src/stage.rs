@@ -1,17 +1,19 @@
 //! Puts plans on disk, for buildx or for the user to keep.
 //!
-//! **Invariant:** the only writer of contexts; every file gets the same time and a mode that does
-//! not depend on the user's umask, so that the same plan gives the same layers.
+//! **Invariant:** the only writer of contexts; times and modes depend on contents alone, so that the
+//! same plan gives the same layers, and other contents never pass for the same file.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, FileTimes};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, bail};
+use sha2::{Digest, Sha256};
 
+use crate::facts::hex;
 use crate::plan::bake::{BakeFile, Group, Target};
 use crate::plan::{Content, Plan};
 
@@ -75,7 +77,8 @@ pub fn write(
         write_plan(plan, &place, contexts)
             .with_context(|| format!("writing the build context of storage `{}`", plan.name))?;
     }
-    write_file(&folder.join(BAKE_FILE), bake.to_json().as_bytes(), 0o644)
+    let text = bake.to_json();
+    write_file(&folder.join(BAKE_FILE), text.as_bytes(), 0o644, &digest(&text))
         .with_context(|| format!("writing `{BAKE_FILE}`"))
 }
 
@@ -106,6 +109,10 @@ pub fn eject(plans: &[Plan], folder: &Path) -> anyhow::Result<()> {
     renamed.with_context(|| format!("making `{}`", folder.display()))
 }
 
+fn digest(text: &str) -> String {
+    hex(&Sha256::digest(text.as_bytes()))
+}
+
 fn write_plan(plan: &Plan, place: &Path, contexts: UserContexts) -> anyhow::Result<()> {
     let context = place.join("context");
     fs::create_dir_all(&context)?;
@@ -114,9 +121,11 @@ fn write_plan(plan: &Plan, place: &Path, contexts: UserContexts) -> anyhow::Resu
     }
     if let Some(patterns) = &plan.dockerignore {
         // buildx prefers the patterns beside the Dockerfile to those of the context.
-        write_file(&place.join("Dockerfile.dockerignore"), patterns.as_bytes(), 0o644)?;
+        let path = place.join("Dockerfile.dockerignore");
+        write_file(&path, patterns.as_bytes(), 0o644, &digest(patterns))?;
     }
-    write_file(&place.join("Dockerfile"), plan.dockerfile.as_bytes(), 0o644)?;
+    let text = &plan.dockerfile;
+    write_file(&place.join("Dockerfile"), text.as_bytes(), 0o644, &digest(text))?;
     let mut folders = Vec::new();
     for entry in &plan.context {
         let target = context.join(&entry.path);
@@ -128,33 +137,44 @@ fn write_plan(plan: &Plan, place: &Path, contexts: UserContexts) -> anyhow::Resu
                 fs::create_dir_all(&target)?;
                 folders.push(target);
             }
-            Content::Text(text) => write_file(&target, text.as_bytes(), entry.mode())?,
+            Content::Text(text) => {
+                write_file(&target, text.as_bytes(), entry.mode(), &entry.digest())?;
+            }
             Content::File(file) => {
                 fs::copy(&file.source, &target)
                     .with_context(|| format!("reading `{}`", file.source.display()))?;
-                finish(&target, entry.mode())?;
+                finish(&target, entry.mode(), &entry.digest())?;
             }
         }
     }
     // Deepest first: to set a time inside a folder changes the folder's own.
     folders.sort();
     for folder in folders.iter().rev() {
-        finish(folder, 0o755)?;
+        finish(folder, 0o755, "")?;
     }
     Ok(())
 }
 
-fn write_file(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+fn write_file(path: &Path, bytes: &[u8], mode: u32, digest: &str) -> io::Result<()> {
     File::create(path)?.write_all(bytes)?;
-    finish(path, mode)
+    finish(path, mode, digest)
 }
 
 /// Sets mode and time.
-fn finish(path: &Path, mode: u32) -> io::Result<()> {
+fn finish(path: &Path, mode: u32, digest: &str) -> io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
-    let times =
-        FileTimes::new().set_modified(SystemTime::UNIX_EPOCH).set_accessed(SystemTime::UNIX_EPOCH);
-    File::open(path)?.set_times(times)
+    let time = SystemTime::UNIX_EPOCH + time_of(digest);
+    File::open(path)?.set_times(FileTimes::new().set_modified(time).set_accessed(time))
+}
+
+/// A time on the first day of 1970 that tells contents apart. `BuildKit` does not send a file that
+/// has the name, size, mode and time of the last build's: with one time for all, an edit that keeps
+/// the size would build the old file.
+fn time_of(digest: &str) -> Duration {
+    let number = |from: usize, to: usize| {
+        digest.get(from..to).and_then(|hex| u32::from_str_radix(hex, 16).ok()).unwrap_or_default()
+    };
+    Duration::new(u64::from(number(0, 8) % 86_400), number(8, 16) % 1_000_000_000)
 }
 
 /// Copies a folder as it is, links and modes included.
@@ -182,4 +202,17 @@ fn copy_tree(from: &Path, to: &Path) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_tell_contents_apart_within_a_day() {
+        let times: Vec<Duration> = ["print(1)", "print(2)", ""].map(|t| time_of(&digest(t))).into();
+        assert!(times[0] != times[1] && times[1] != times[2] && times[0] != times[2]);
+        assert!(times.iter().all(|time| time.as_secs() < 86_400));
+        assert_eq!(time_of(""), Duration::ZERO);
+    }
 }

@@ -13,7 +13,7 @@ use crate::docker::metadata::{self, Built};
 use crate::docker::run::Requests;
 use crate::docker::{Docker, fault};
 use crate::drive::{Driven, drive};
-use crate::error::{Error, Fault};
+use crate::error::{Error, Fault, UsageExit};
 use crate::host::Host;
 use crate::plan::Plan;
 use crate::plan::bake::BakeFile;
@@ -104,7 +104,10 @@ fn mode(args: &BuildArgs, host: &Host) -> Result<Mode, Error> {
         Progress::Rawjson => "rawjson",
         Progress::Tty => "tty",
     };
-    Mode::choose(Some(flag), host.term.err_is_terminal).map_err(Error::Build)
+    Mode::choose(Some(flag), host.term.err_is_terminal).map_err(|fault| {
+        let hint = fault.hint.unwrap_or_default();
+        Error::Usage { text: format!("{}: {hint}", fault.message), exit: UsageExit::Flags }
+    })
 }
 
 /// Adds `--build-arg`: `NAME=value`, or `NAME` for a variable of our own environment.
@@ -257,12 +260,16 @@ fn failed(
 
 /// The error that a failure stands for.
 fn error_of(failure: &Failure) -> Error {
-    let in_image = !failure.findings.is_empty() || failure.exit_code.is_some();
-    let lines = failure.error.lines().chain(failure.texts.iter().map(String::as_str));
-    if !in_image && let Some(known) = fault::classify(lines) {
-        return known;
-    }
-    Error::Build(Fault { message: failure.cause(), hint: failure.remedy() })
+    let known = if !failure.findings.is_empty() {
+        None
+    } else if failure.exit_code.is_some() {
+        fault::classify_in_image(failure.log_tail.iter().map(String::as_str))
+    } else {
+        let texts = failure.texts.iter().map(String::as_str);
+        fault::classify(failure.error.lines().chain(texts))
+    };
+    known
+        .unwrap_or_else(|| Error::Build(Fault { message: failure.cause(), hint: failure.remedy() }))
 }
 
 fn write_atomically(path: &Path, text: &str) -> anyhow::Result<()> {

@@ -14,6 +14,9 @@ struct Entry {
     /// If there are any, one of these must be in the output too.
     #[serde(default)]
     all: Vec<String>,
+    /// Whether it means the same when a program in the image says it.
+    #[serde(default)]
+    in_image: bool,
     exit: Kind,
     message: Option<String>,
     hint: String,
@@ -40,10 +43,20 @@ fn table() -> Vec<Entry> {
     table.map(|table| table.fault).unwrap_or_default()
 }
 
-/// The error that lines of output stand for, if they are known.
+/// The error that lines of buildx's output stand for, if they are known.
 pub fn classify<'a>(lines: impl IntoIterator<Item = &'a str>) -> Option<Error> {
+    among(&table(), lines)
+}
+
+/// The error that lines of a step's output stand for. A program may speak of refused connections
+/// for reasons of its own: only some faults mean the same there.
+pub fn classify_in_image<'a>(lines: impl IntoIterator<Item = &'a str>) -> Option<Error> {
+    let table: Vec<Entry> = table().into_iter().filter(|entry| entry.in_image).collect();
+    among(&table, lines)
+}
+
+fn among<'a>(table: &[Entry], lines: impl IntoIterator<Item = &'a str>) -> Option<Error> {
     let lines: Vec<&str> = lines.into_iter().collect();
-    let table = table();
     let found = table
         .iter()
         .find_map(|entry| lines.iter().find(|line| entry.matches(line)).map(|line| (entry, *line)));
@@ -91,6 +104,9 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_not_guessed() {
+        let speaks = "dial tcp 10.0.0.1:443: connect: connection refused";
+        assert!(classify_in_image([speaks]).is_none());
+        assert!(classify_in_image(["head: error writing: No space left on device"]).is_some());
         assert!(classify(["process \"/bin/sh -c make\" did not complete: exit code: 2"]).is_none());
     }
 

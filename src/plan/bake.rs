@@ -93,7 +93,10 @@ mod tests {
         let mut rest = template;
         while let Some(c) = rest.chars().next() {
             let escaped = ["$${", "%%{"].into_iter().find(|escape| rest.starts_with(escape));
-            assert!(!rest.starts_with("${") && !rest.starts_with("%{"), "an expression: {template}");
+            assert!(
+                !rest.starts_with("${") && !rest.starts_with("%{"),
+                "an expression: {template}"
+            );
             result.push_str(escaped.map_or(&rest[..c.len_utf8()], |escape| &escape[1..]));
             rest = &rest[escaped.map_or(c.len_utf8(), str::len)..];
         }

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::facts::{FileFact, hex};
 use crate::runtime;
-use crate::storage::{Base, Check, Storage, Tree};
+use crate::storage::{Base, Check, FileEntry, Storage, Tree};
 
 /// One file or folder of the context.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +53,8 @@ impl ContextEntry {
         }
     }
 
-    fn digest(&self) -> String {
+    /// SHA-256 of the content in hex; empty for a folder.
+    pub fn digest(&self) -> String {
         match &self.content {
             Content::Text(text) => hex(&Sha256::digest(text.as_bytes())),
             Content::File(file) => file.digest.clone(),
@@ -157,7 +158,7 @@ pub(super) fn entries(storage: &Storage) -> Vec<ContextEntry> {
         }
     }
     for (at, entry) in storage.files.iter().enumerate() {
-        let root = format!("files/{at}/{}", entry.basename);
+        let root = format!("files/{at}/{}", name_in_context(entry));
         let mut push = |path: String, content: Content| {
             entries.push(ContextEntry { path, content, because: entry.origin.clone() });
         };
@@ -270,6 +271,14 @@ fn flows_spec(storage: &Storage) -> FlowsSpec<'_> {
 fn script_index(storage: &Storage, at: usize) -> usize {
     let script = &storage.flows[at].script;
     storage.flows.iter().position(|flow| flow.script == *script).unwrap_or(at)
+}
+
+/// The name of a copied file or folder in the context. `BuildKit`, choosing what to send, takes
+/// patterns and their escapes literally and trims spaces: such names are left for the destination.
+pub(super) fn name_in_context(entry: &FileEntry) -> &str {
+    let name = entry.basename.as_str();
+    let is_special = name.contains(['*', '?', '[', '\\']) || name.trim() != name;
+    if is_special { "renamed" } else { name }
 }
 
 fn file_name(path: &str) -> &str {

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::context::{MOUNT, OUTPUT, is_beside_users};
+use super::context::{MOUNT, OUTPUT, is_beside_users, name_in_context};
 use super::quote::{self, Dollar};
 use super::{compiles, installs, labels, shell};
 use crate::storage::{Base, Check, Storage, Tree};
@@ -270,8 +270,13 @@ impl Writer<'_> {
             self.run(&mounts, &commands);
         }
         for (at, entry) in storage.files.iter().enumerate() {
-            let mut source = format!("files/{at}/{}", entry.basename);
+            let name = name_in_context(entry);
+            let mut source = format!("files/{at}/{name}");
             let mut dest = entry.dest.clone();
+            if name != entry.basename && matches!(entry.tree, Tree::File(_)) && dest.ends_with('/')
+            {
+                dest.push_str(&entry.basename);
+            }
             if matches!(entry.tree, Tree::Folder(_)) {
                 source.push('/');
                 // A folder's content goes into the destination, which need not exist.

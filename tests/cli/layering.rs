@@ -41,7 +41,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("plan", &["facts", "image_ref", "runtime", "storage"]),
-    ("stage", &["plan"]),
+    ("stage", &["facts", "plan"]),
     ("docker", &["error", "host", "plan", "plugin"]),
     ("drive", &["docker", "progress", "render"]),
     ("render", &["error", "progress", "term"]),
