@@ -5,6 +5,7 @@
     clippy::disallowed_methods,
     reason = "a test may panic, and starts processes"
 )]
+mod docs;
 mod help;
 mod layering;
 mod plan;

@@ -1,1 +1,21 @@
-//! being written
+//! The plugin under a real docker, on a real engine and registry, with the real package indexes.
+//!
+//! Needs what `tests/engine/up` exports: `make test` does that, or `eval "$(tests/engine/up)"`.
+//!
+//! **Invariant:** tests share nothing but the engine's cache, so that any of them can run alone.
+
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod check;
+mod crash;
+mod eject;
+mod faults;
+mod flows;
+mod image;
+mod output;
+mod plugin;
+mod release;
+mod spec;
+mod stop;
+mod support;
+mod user_dockerfile;
