@@ -61,8 +61,12 @@ pub fn run(args: &BuildArgs, call: &Call, host: &mut Host) -> anyhow::Result<()>
     words.extend(targets.clone());
     let invocation = docker.command(staged.path(), words);
     let charset = Charset::of_locale(["LC_ALL", "LC_CTYPE", "LANG"].map(|name| host.var(name)));
-    let view = render::new(mode, Canvas::stderr(host.term.style, charset));
-    let driven = drive(&invocation, requests, &targets, view)?;
+    let view = || render::new(mode, Canvas::stderr(host.term.style, charset));
+    let mut driven = drive(&invocation, requests, &targets, view())?;
+    if lost_a_race(&driven) {
+        let requests = Requests::listen(call.socket.as_deref())?;
+        driven = drive(&invocation, requests, &targets, view())?;
+    }
 
     if driven.exited.code != 0 {
         return Err(failed(args, &driven, mode, host)?);
@@ -93,6 +97,20 @@ pub fn run(args: &BuildArgs, call: &Call, host: &mut Host) -> anyhow::Result<()>
         Format::Json => report::json(&report),
     })?;
     Ok(())
+}
+
+/// Whether another build named the same image at the same moment: the engine's store then refuses
+/// one of the two. Every step is cached by now.
+fn lost_a_race(driven: &Driven) -> bool {
+    let failures = driven.graph.failures();
+    let is_race = |failure: &Failure| {
+        let error = failure.error.trim_end();
+        error.contains("image \"") && error.ends_with("already exists")
+    };
+    driven.exited.code != 0
+        && !driven.exited.stopped
+        && !failures.is_empty()
+        && failures.iter().all(is_race)
 }
 
 fn mode(args: &BuildArgs, host: &Host) -> Result<Mode, Error> {

@@ -100,7 +100,8 @@ impl Resolver<'_> {
 /// The last part of a path; `.` and `/` have none of their own.
 fn basename(path: &str) -> String {
     let name = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-    if matches!(name, "" | "." | ".." | "~") { "folder".to_owned() } else { name.to_owned() }
+    let has_none = matches!(name, "" | "." | "..") || path == "~";
+    if has_none { "folder".to_owned() } else { name.to_owned() }
 }
 
 fn kept(
