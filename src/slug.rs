@@ -8,7 +8,7 @@ use unicode_normalization::UnicodeNormalization;
 /// The slug of a flow's name; empty if nothing of it can be kept.
 pub fn slugify(name: &str) -> String {
     let quoted = collapse(name, '\'');
-    let ascii = unidecode::unidecode(&quoted.nfkd().collect::<String>());
+    let ascii: String = quoted.nfkd().map(transliterate).collect();
     let decoded = decode_entities(&ascii);
     let plain: String =
         decoded.nfkd().flat_map(char::to_lowercase).filter(|c| *c != '\'').collect();
@@ -27,6 +27,21 @@ pub fn slugify(name: &str) -> String {
         }
     }
     slug.trim_end_matches('-').to_owned()
+}
+
+/// Where each character's text begins in [`TEXTS`]: 32 bits each, little-endian. See `build.rs`.
+const OFFSETS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/transliteration.offsets"));
+const TEXTS: &str = include_str!(concat!(env!("OUT_DIR"), "/transliteration.txt"));
+
+/// A character in ASCII; empty where there is no such text.
+fn transliterate(c: char) -> &'static str {
+    let offset = |index: usize| {
+        let bytes = OFFSETS.get(index * 4..index * 4 + 4)?;
+        usize::try_from(u32::from_le_bytes(bytes.try_into().ok()?)).ok()
+    };
+    let index = c as usize;
+    let range = offset(index).zip(index.checked_add(1).and_then(offset));
+    range.and_then(|(from, to)| TEXTS.get(from..to)).unwrap_or_default()
 }
 
 /// Runs of `'` become one dash.
@@ -75,7 +90,14 @@ fn decode_entities(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::slugify;
+    use super::{slugify, transliterate};
+
+    #[test]
+    fn the_table_is_that_of_the_crate() {
+        for c in (0..=0x11_0000).filter_map(char::from_u32) {
+            assert_eq!(transliterate(c), unidecode::unidecode_char(c), "{c:?}");
+        }
+    }
 
     /// What python-slugify 9.2.0 gives.
     #[test]
