@@ -11,7 +11,7 @@ use crate::support::processes::{self, wait_until};
 use crate::support::registry::Reference;
 use crate::support::{PYTHON, Project};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A second engine, taken down with what it left running.
 struct Engine {

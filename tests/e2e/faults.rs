@@ -80,7 +80,7 @@ fn a_registry_that_is_down() {
     let project = Project::new();
     // A port of nobody: it was ours a moment ago.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    project.plain("").plain(&format!("image_tag = \"v1\"\n"));
+    project.plain("");
     let words = format!("build --push -t 127.0.0.1:{port}/team/app:v1");
     let said = project.flowstorage(&words).ended(75);
     assert_eq!(said.verdict().len(), 2, "{}", said.err);
@@ -169,7 +169,7 @@ fn two_builds_at_once() {
     // Two of one spec, one of another.
     let words = ["flowstorage", "build", "--push"];
     let running = [&first, &first, &second].map(|project| project.start("docker", &words));
-    let said = running.map(|running| running.wait(Duration::from_secs(300)).ok());
+    let said = running.map(|running| running.wait(Duration::from_mins(5)).ok());
     assert_eq!(said[0].out, said[1].out);
     for one in &said {
         let (tagged, digest) = one.out.trim().split_once('@').unwrap();

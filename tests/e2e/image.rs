@@ -158,33 +158,21 @@ fn modes_do_not_depend_on_the_users_umask() {
 #[test]
 fn only_what_the_image_needs_travels() {
     let project = Project::new();
-    let noise: Vec<u8> = (0..4_000_000_u32).flat_map(|n| n.to_le_bytes()).collect();
+    let noise: Vec<u8> = (0..4_000_000_u32).flat_map(u32::to_le_bytes).collect();
     project.file("data/large.bin", noise).file("conf/x.ini", "");
     json_spec(&project, &json!({ "files": { "conf": "/in" } }));
     let said = project.flowstorage("build --push --progress rawjson -f flowstorage.json").ok();
-    let sent = said
-        .err
-        .lines()
-        .flat_map(|line| serde_json::from_str::<Value>(line).unwrap()["statuses"].take().items())
+    let statuses = |line: &str| -> Vec<Value> {
+        let event: Value = serde_json::from_str(line).unwrap();
+        event["statuses"].as_array().cloned().unwrap_or_default()
+    };
+    let transfers = said.err.lines().flat_map(statuses);
+    let sent = transfers
         .filter(|status| status["id"] == "transferring context:")
         .map(|status| status["current"].as_u64().unwrap())
         .max()
         .expect("something travelled");
     assert!(sent < 200_000, "{sent} bytes");
-}
-
-/// The items of a JSON array; none of anything else.
-trait Items {
-    fn items(self) -> Vec<Value>;
-}
-
-impl Items for Value {
-    fn items(self) -> Vec<Value> {
-        match self {
-            Self::Array(items) => items,
-            _ => Vec::new(),
-        }
-    }
 }
 
 /// What a build could leave behind, as `find` prints it.

@@ -2,14 +2,14 @@
 //!
 //! **Invariant:** the engine is reached through the flags alone: no variable names it.
 
-use crate::support::Project;
 use crate::support::registry::Reference;
+use crate::support::{BINARY, Project, engine};
 
 #[test]
 fn dockers_flags_reach_the_buildx_that_builds() {
     let mut project = Project::new();
     project.plain("");
-    let host = format!("host={}", project.engine());
+    let host = format!("host={}", engine());
     project.docker(&["context", "create", "live", "--docker", &host]).ok();
     project.docker(&["context", "create", "dead", "--docker", "host=unix:///nowhere.sock"]).ok();
     project.docker(&["context", "use", "dead"]).ok();
@@ -26,5 +26,5 @@ fn dockers_flags_reach_the_buildx_that_builds() {
     }
     project.env("DOCKER_CONTEXT", "live");
     project.docker(&["flowstorage", "build", "--push"]).ok();
-    project.run(crate::support::BINARY, &["--context", "live", "build", "--push"]).ok();
+    project.run(BINARY, &["--context", "live", "build", "--push"]).ok();
 }

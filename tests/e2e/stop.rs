@@ -14,7 +14,7 @@ use crate::support::{BINARY, Project, Running, Said};
 
 /// What users are promised.
 const PROMISED: Duration = Duration::from_secs(2);
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A build that would take minutes, and the word by which its step is found among the processes.
 fn endless() -> (Project, String) {

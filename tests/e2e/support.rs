@@ -45,6 +45,11 @@ pub(crate) fn registry() -> String {
     variable("FLOWSTORAGE_TEST_REGISTRY")
 }
 
+/// The address of the engine.
+pub(crate) fn engine() -> String {
+    variable("DOCKER_HOST")
+}
+
 /// A program of buildx 0.13.
 pub(crate) fn old_buildx() -> PathBuf {
     variable("FLOWSTORAGE_TEST_OLD_BUILDX").into()
@@ -204,11 +209,6 @@ impl Project {
         } else {
             self.env.insert(name.to_owned(), value.to_owned());
         }
-    }
-
-    /// The address of the engine.
-    pub(crate) fn engine(&self) -> String {
-        variable("DOCKER_HOST")
     }
 
     /// The folder that commands run in.
