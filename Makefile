@@ -41,9 +41,13 @@ test: needs ## Check format and lints, run every test on a real engine
 	if cargo nextest --version >/dev/null 2>&1; then
 	  cargo nextest run --locked --no-fail-fast --test-threads 2
 	else
-	  cargo test --locked --no-fail-fast -- --test-threads 2 2>&1 | tee target/test.log
+	  log=$$(mktemp)
+	  trap 'rm -f "$$log"' EXIT
+	  status=0
+	  cargo test --locked --no-fail-fast -- --test-threads 2 2>&1 | tee "$$log" || status=$$?
 	  awk '/^test result:/ { passed += $$4; failed += $$6 }
-	    END { printf "\n%d tests passed, %d failed\n", passed, failed }' target/test.log
+	    END { printf "\n%d tests passed, %d failed\n", passed, failed }' "$$log"
+	  exit "$$status"
 	fi
 
 # What is missing is installed where that takes no password, and named where it does.

