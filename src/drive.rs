@@ -19,16 +19,17 @@ pub struct Driven {
     pub exited: Exited,
 }
 
-/// Runs an invocation of buildx to its end.
+/// Runs an invocation of buildx to its end. `aliases` are targets that are shown as others.
 pub fn drive(
     invocation: &Invocation,
     requests: Requests,
     targets: &[String],
+    aliases: &[(String, String)],
     mut view: Box<dyn Renderer>,
 ) -> anyhow::Result<Driven> {
     let started = Instant::now();
     let mut decoder = Decoder::default();
-    let mut graph = Graph::new(targets);
+    let mut graph = Graph::new(targets).with_aliases(aliases);
     let exited = run::run(invocation, requests, &mut |happening| match happening {
         Happening::Output(bytes) => {
             view.raw(bytes);

@@ -13,11 +13,13 @@ pub mod error;
 pub mod facts;
 pub mod host;
 pub mod image_ref;
+pub mod init;
 pub mod plan;
 pub mod plugin;
 pub mod problem;
 pub mod progress;
 pub mod python;
+pub mod registration;
 pub mod render;
 pub mod report;
 pub mod resolve;
@@ -53,6 +55,7 @@ fn dispatch(args: &[OsString], host: &mut Host) -> anyhow::Result<()> {
         Parsed::Run(command) => match command {
             Command::Build(args) => commands::build::run(&args, &call, host),
             Command::Check(args) => commands::check::run(&args, &call, host),
+            Command::Init(args) => commands::init::run(&args, &call, host),
             Command::Install(args) => commands::install::run(&args, &call, host),
             Command::Plan(args) => commands::plan::run(&args, &call, host),
             Command::Version(args) => commands::version::run(&args, &call, host),

@@ -9,6 +9,9 @@ use serde::Serialize;
 
 use crate::plan::{Content, Plan};
 use crate::problem::Problem;
+use crate::python::SyntaxError;
+use crate::python::script::{FlowFound, Script, Value as PythonValue};
+use crate::spec::{StorageSpec, UnknownValue};
 use crate::storage::{Storage, Value};
 
 /// The version of every JSON object here.
@@ -22,7 +25,11 @@ pub struct FlowReport {
     /// The script as the spec names it.
     pub script: String,
     /// Its absolute path in the image.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub location: String,
+    /// What a runner of Prefect 2 and 3 is given: the path in the image and the function.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entrypoint: Option<String>,
 }
 
 /// The flows of a storage.
@@ -31,8 +38,39 @@ pub fn flows(storage: &Storage) -> Vec<FlowReport> {
         name: flow.name.clone(),
         script: flow.script.clone(),
         location: flow.location.clone(),
+        entrypoint: flow.entrypoint(),
     };
     storage.flows.iter().map(report).collect()
+}
+
+/// The flows of a storage that could not be resolved: their names, as far as they are known.
+pub fn found_flows(
+    storage: &StorageSpec,
+    scripts: &BTreeMap<String, Result<Script, SyntaxError>>,
+) -> Vec<FlowReport> {
+    let mut flows = Vec::new();
+    for named in storage.flows.iter().flat_map(|flows| &flows.value) {
+        let read = scripts.get(&named.path).and_then(|script| script.as_ref().ok());
+        let names: Vec<&str> = match (&named.name, read) {
+            (Some(name), _) => vec![name],
+            (None, Some(script)) => script.flows.iter().filter_map(known_name).collect(),
+            (None, None) => Vec::new(),
+        };
+        flows.extend(names.into_iter().map(|name| FlowReport {
+            name: name.to_owned(),
+            script: named.path.clone(),
+            location: String::new(),
+            entrypoint: None,
+        }));
+    }
+    flows
+}
+
+fn known_name(flow: &FlowFound) -> Option<&str> {
+    match &flow.name {
+        PythonValue::Text(name) => Some(name),
+        _ => None,
+    }
 }
 
 /// The result of `build --format json`.
@@ -100,19 +138,32 @@ impl BuildReport {
 }
 
 #[derive(Serialize)]
-struct CheckReport<'a> {
+struct CheckReport {
     schema_version: u32,
-    problems: Vec<ProblemReport<'a>>,
+    problems: Vec<ProblemReport>,
     storages: Vec<CheckedReport>,
 }
 
-#[derive(Serialize)]
-struct ProblemReport<'a> {
-    key: Option<&'a str>,
-    file: Option<&'a str>,
+/// A problem or a warning, as JSON has it.
+#[derive(Clone, Debug, Serialize)]
+pub struct ProblemReport {
+    key: Option<String>,
+    file: Option<String>,
     line: Option<usize>,
-    message: &'a str,
-    remedy: &'a str,
+    message: String,
+    remedy: String,
+}
+
+/// Problems as reports have them.
+pub fn problems<'a>(problems: impl IntoIterator<Item = &'a Problem>) -> Vec<ProblemReport> {
+    let report = |problem: &Problem| ProblemReport {
+        key: problem.key.clone(),
+        file: problem.place.as_ref().map(|place| place.file.clone()),
+        line: problem.place.as_ref().map(|place| place.line),
+        message: problem.message.clone(),
+        remedy: problem.remedy.clone(),
+    };
+    problems.into_iter().map(report).collect()
 }
 
 /// One storage in the result of `check`.
@@ -125,7 +176,9 @@ pub struct CheckedReport {
     /// Every key that has a value.
     pub values: BTreeMap<&'static str, ValueReport>,
     /// What only a run could tell.
-    pub unknown: Vec<serde_json::Value>,
+    pub unknown: Vec<UnknownValue>,
+    /// What is said although the storage can be built.
+    pub warnings: Vec<ProblemReport>,
 }
 
 /// A value with its origin.
@@ -143,18 +196,8 @@ pub fn values(values: &BTreeMap<&'static str, Value>) -> BTreeMap<&'static str, 
 }
 
 /// The JSON object of `check`.
-pub fn check_json(problems: &[Problem], storages: Vec<CheckedReport>) -> String {
-    let report = |problem| {
-        let problem: &Problem = problem;
-        ProblemReport {
-            key: problem.key.as_deref(),
-            file: problem.place.as_ref().map(|place| place.file.as_str()),
-            line: problem.place.as_ref().map(|place| place.line),
-            message: &problem.message,
-            remedy: &problem.remedy,
-        }
-    };
-    let problems = problems.iter().map(report).collect();
+pub fn check_json(found: &[Problem], storages: Vec<CheckedReport>) -> String {
+    let problems = problems(found);
     json(&CheckReport { schema_version: SCHEMA_VERSION, problems, storages })
 }
 
@@ -173,7 +216,7 @@ struct PlannedReport<'a> {
     platforms: &'a [String],
     flows: Vec<FlowReport>,
     values: BTreeMap<&'static str, ValueReport>,
-    unknown: Vec<serde_json::Value>,
+    unknown: &'a [UnknownValue],
     system_packages: Vec<PackageReport<'a>>,
     context: Vec<EntryReport<'a>>,
     dockerfile: &'a str,
@@ -220,7 +263,7 @@ pub fn plan_json(storages: &[Storage], plans: &[Plan], bake: &str) -> String {
                 platforms: &plan.platforms,
                 flows: flows(storage),
                 values: values(&storage.values),
-                unknown: Vec::new(),
+                unknown: &storage.unknown,
                 system_packages: packages
                     .iter()
                     .map(|(name, phase, because)| PackageReport {

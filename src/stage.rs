@@ -42,10 +42,17 @@ pub fn bake_file(plans: &[Plan], contexts: UserContexts, staged: &Path) -> BakeF
             platforms: plan.platforms.clone(),
             // An attestation with the time in it would make every build a new image.
             attest: vec!["type=provenance,disabled=true".to_owned()],
+            secret: plan.secrets.clone(),
+            no_cache: plan.build.no_cache,
+            pull: plan.build.pull,
+            cache_from: plan.build.cache_from.clone(),
+            network: plan.build.network.clone(),
+            extra_hosts: plan.build.extra_hosts.iter().cloned().collect(),
+            shm_size: plan.build.shm_size.clone(),
             ..Target::default()
         };
         if let Some(folder) = &plan.user_context {
-            target.contexts = BTreeMap::from([("flowstorage", ours)]);
+            target.contexts = BTreeMap::from([("flowstorage".to_owned(), ours)]);
             target.context = match contexts {
                 UserContexts::InPlace => folder.to_string_lossy().into_owned(),
                 UserContexts::Copied => format!("{}/user", plan.name),

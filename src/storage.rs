@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use crate::deps::requirements::Requirements;
 use crate::facts::FileFact;
 use crate::image_ref::{ImageRef, Repository, Tag};
-use crate::spec::RuntimeKind;
+use crate::problem::Problem;
+use crate::spec::{RuntimeKind, UnknownValue};
 use crate::user_file::Parsed;
 
 /// One image to build.
@@ -42,12 +43,26 @@ pub struct Storage {
     pub engine: Option<Engine>,
     /// Files and folders to copy, in order.
     pub files: Vec<FileEntry>,
+    /// Local modules, in a folder that the image's Python imports from.
+    pub modules: Modules,
     /// Instructions of the user's own, verbatim.
     pub commands: Vec<String>,
+    /// Variables of this machine that loading the flows takes.
+    pub environment: Vec<Variable>,
     /// The flows, in order.
     pub flows: Vec<Flow>,
     /// Whether the script itself is what agents load.
     pub stored_as_script: bool,
+    /// What Prefect 1's storage says of itself besides its image.
+    pub prefect1: Prefect1Fields,
+    /// Options of the build.
+    pub build: BuildOptions,
+    /// Where the engine is, if the spec says so.
+    pub address: Option<EngineAddress>,
+    /// Whether the base image is the engine's own and not pulled.
+    pub local_image: bool,
+    /// The folder that a container starts in, where it is not the base's.
+    pub workdir: Option<String>,
     /// Whether the image is checked.
     pub check: Check,
     /// `os/arch[/variant]`; none for the builder's own.
@@ -58,6 +73,84 @@ pub struct Storage {
     pub user: Option<String>,
     /// Every key of the spec that has a value, and where it came from.
     pub values: BTreeMap<&'static str, Value>,
+    /// Values of a flow script that are not known and do not matter.
+    pub unknown: Vec<UnknownValue>,
+    /// What is said about the spec although it can be built.
+    pub warnings: Vec<Problem>,
+    /// What of the original is no longer needed; said by `check`.
+    pub habits: Vec<Problem>,
+}
+
+/// An environment variable that loading a flow takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// Its value; none for what may be a credential, which buildx hands over as a secret.
+    pub value: Option<String>,
+}
+
+/// Local modules of the flows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Modules {
+    /// Their folder in the image.
+    pub folder: String,
+    /// Paths below it, sorted.
+    pub files: Vec<ModuleFile>,
+}
+
+/// A file among local modules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModuleFile {
+    /// Path below the folder of modules, `/` between names.
+    pub path: String,
+    /// What is copied.
+    pub file: FileFact,
+    /// Why.
+    pub because: String,
+}
+
+/// Fields of a storage of Prefect 1 that loading a flow takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Prefect1Fields {
+    /// `registry_url` as given.
+    pub registry_url: Option<String>,
+    /// Names of Prefect secrets.
+    pub secrets: Vec<String>,
+    /// `prefect_directory`.
+    pub directory: Option<String>,
+    /// `path`.
+    pub path: Option<String>,
+    /// `prefect_version`.
+    pub version: Option<String>,
+}
+
+/// Options of a build, as bake names them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BuildOptions {
+    /// Builds every step anew.
+    pub no_cache: bool,
+    /// Asks registries for newer images.
+    pub pull: bool,
+    /// Build arguments, in order.
+    pub args: Vec<(String, String)>,
+    /// Where cached layers come from, as CSV.
+    pub cache_from: Vec<String>,
+    /// `default`, `none` or `host`.
+    pub network: Option<String>,
+    /// Names and addresses.
+    pub extra_hosts: Vec<(String, String)>,
+    /// Bytes, or a number with a unit.
+    pub shm_size: Option<String>,
+}
+
+/// How docker reaches an engine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EngineAddress {
+    /// docker's `--host`.
+    pub host: Option<String>,
+    /// docker's flags of TLS.
+    pub tls: Vec<String>,
 }
 
 /// A value of the spec with its origin.
@@ -133,6 +226,15 @@ pub struct Flow {
     pub source: FileFact,
     /// Absolute path in the image.
     pub location: String,
+    /// The function that is the flow, where it is one.
+    pub function: Option<String>,
+}
+
+impl Flow {
+    /// `path:function`, for a flow that is a function.
+    pub fn entrypoint(&self) -> Option<String> {
+        Some(format!("{}:{}", self.location, self.function.as_ref()?))
+    }
 }
 
 /// What is checked in the image.

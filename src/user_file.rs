@@ -31,25 +31,41 @@ pub struct Unreadable {
 /// The name that a last stage without one is given.
 const STAGE: &str = "flowstorage-base";
 
-/// Reads a Dockerfile.
-pub fn read(text: &str) -> Result<Parsed, Unreadable> {
+/// Reads a Dockerfile, to go on from its last stage or from the one that `target` names.
+pub fn read(text: &str, target: Option<&str>) -> Result<Parsed, Unreadable> {
     let escape = escape_directive(text);
     let instructions = instructions(text, escape)?;
-    let last_from = instructions.iter().rposition(|instruction| instruction.is("FROM"));
-    let Some(last_from) = last_from else {
+    let froms: Vec<usize> =
+        (0..instructions.len()).filter(|at| instructions[*at].is("FROM")).collect();
+    let Some(last) = froms.last().copied() else {
         return Err(Unreadable {
             line: 1,
             message: "the Dockerfile has no FROM".to_owned(),
             remedy: "begin it with FROM and an image".to_owned(),
         });
     };
-    let from = &instructions[last_from];
-    let words: Vec<&str> = from.arguments.split_whitespace().collect();
-    let name = match words.iter().position(|word| word.eq_ignore_ascii_case("as")) {
-        Some(at) => words.get(at + 1).map(|name| (*name).to_owned()),
-        None => None,
+    // A stage is named by its name, in whatever case, or by its number.
+    let is_target = |stage: usize, wanted: &str| {
+        let name = instructions[froms[stage]].stage_name();
+        name.is_some_and(|name| name.eq_ignore_ascii_case(wanted)) || stage.to_string() == wanted
     };
-    let user = instructions[last_from..]
+    let chosen = match target {
+        None => last,
+        Some(wanted) => match (0..froms.len()).rev().find(|stage| is_target(*stage, wanted)) {
+            Some(stage) => froms[stage],
+            None => {
+                return Err(Unreadable {
+                    line: 1,
+                    message: format!("the Dockerfile has no stage `{wanted}`"),
+                    remedy: "correct `target` in build_kwargs, or leave it out".to_owned(),
+                });
+            }
+        },
+    };
+    let from = &instructions[chosen];
+    let name = from.stage_name().map(str::to_owned);
+    let end = froms.iter().copied().find(|at| *at > chosen).unwrap_or(instructions.len());
+    let user = instructions[chosen..end]
         .iter()
         .rfind(|instruction| instruction.is("USER"))
         .map(|instruction| instruction.arguments.clone());
@@ -76,6 +92,13 @@ struct Instruction {
 impl Instruction {
     fn is(&self, word: &str) -> bool {
         self.word.eq_ignore_ascii_case(word)
+    }
+
+    /// The NAME of `FROM image AS NAME`.
+    fn stage_name(&self) -> Option<&str> {
+        let mut words = self.arguments.split_whitespace();
+        words.find(|word| word.eq_ignore_ascii_case("as"))?;
+        words.next()
     }
 }
 
@@ -204,9 +227,11 @@ mod tests {
 
     #[test]
     fn the_last_stage_gets_a_name_in_its_own_line() {
-        let parsed =
-            read("FROM a AS x\nRUN y\nFROM --platform=linux/amd64 \\\n  # why\n  b  \nUSER me")
-                .expect("valid");
+        let parsed = read(
+            "FROM a AS x\nRUN y\nFROM --platform=linux/amd64 \\\n  # why\n  b  \nUSER me",
+            None,
+        )
+        .expect("valid");
         assert_eq!(
             parsed.text,
             "FROM a AS x\nRUN y\nFROM --platform=linux/amd64 \\\n  # why\n  b AS flowstorage-base  \nUSER me\n"
@@ -218,7 +243,7 @@ mod tests {
     #[test]
     fn a_named_stage_keeps_its_name() {
         let text = "# syntax=docker/dockerfile:1\n# escape=`\nfrom a as Final\r\nuser 1`\n000\n";
-        let parsed = read(text).expect("valid");
+        let parsed = read(text, None).expect("valid");
         assert_eq!((parsed.text.as_str(), parsed.last_stage.as_str()), (text, "Final"));
         assert_eq!((parsed.escape, parsed.user.as_deref()), ('`', Some("1000")));
     }
@@ -226,10 +251,10 @@ mod tests {
     #[test]
     fn here_documents_are_no_instructions() {
         let text = "FROM a\nRUN <<EOF cat <<-'X'\nFROM no\nUSER no\nEOF\n\tUSER no\n\tX\nCOPY <<F /f\nFROM no\nF\n";
-        let parsed = read(text).expect("valid");
+        let parsed = read(text, None).expect("valid");
         assert_eq!(parsed.user, None);
         assert!(parsed.text.starts_with("FROM a AS flowstorage-base\n"));
-        let open = read("FROM a\n\nRUN <<EOF\nx").expect_err("open");
+        let open = read("FROM a\n\nRUN <<EOF\nx", None).expect_err("open");
         assert_eq!(
             (open.line, open.message.as_str()),
             (3, "the here-document `EOF` is not closed")
@@ -238,8 +263,21 @@ mod tests {
 
     #[test]
     fn a_user_of_an_earlier_stage_does_not_count() {
-        let parsed = read("FROM a\nUSER me\nFROM b AS c\n").expect("valid");
+        let parsed = read("FROM a\nUSER me\nFROM b AS c\n", None).expect("valid");
         assert_eq!(parsed.user, None);
-        assert!(read("# FROM x\nRUN y\n").is_err());
+        assert!(read("# FROM x\nRUN y\n", None).is_err());
+    }
+
+    #[test]
+    fn a_target_is_a_stage_by_name_or_number() {
+        let text = "FROM a AS Build\nUSER me\nFROM b\nUSER you\nFROM c AS last\n";
+        let of = |target| read(text, Some(target)).map(|parsed| (parsed.last_stage, parsed.user));
+        assert_eq!(of("build"), Ok(("Build".to_owned(), Some("me".to_owned()))));
+        assert_eq!(of("1"), Ok((STAGE.to_owned(), Some("you".to_owned()))));
+        assert_eq!(of("last"), Ok(("last".to_owned(), None)));
+        let error = of("none").expect_err("there is no such stage");
+        assert_eq!(error.message, "the Dockerfile has no stage `none`");
+        let named = read(text, Some("1")).expect("valid").text;
+        assert_eq!(named, text.replace("FROM b\n", "FROM b AS flowstorage-base\n"));
     }
 }

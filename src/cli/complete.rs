@@ -174,7 +174,7 @@ mod tests {
             "build\tBuild, check and push the images of a spec\n:4\n"
         );
         assert_eq!(complete(&["b"]), "build\n:4\n");
-        assert_eq!(complete(&[""]), "build\ncheck\ninstall\nplan\nversion\n:4\n");
+        assert_eq!(complete(&[""]), "build\ncheck\ninit\ninstall\nplan\nversion\n:4\n");
         assert_eq!(complete(&["--help", "v"]), "version\n:4\n");
         assert_eq!(complete(&["nosuch"]), ":4\n");
         assert_eq!(complete(&["-"]), ":4\n");
@@ -184,10 +184,11 @@ mod tests {
 
     #[test]
     fn flags_are_offered_until_they_are_given() {
-        assert_eq!(complete(&["check", "-"]), "--file\n-f\n--format\n:4\n");
+        assert_eq!(complete(&["install", "-"]), "--dir\n:4\n");
+        assert_eq!(complete(&["version", "-"]), "--format\n-f\n:4\n");
         assert_eq!(complete(&["check", "--fo"]), "--format\n:4\n");
         assert_eq!(complete(&["check", "-f"]), "-f\n:4\n");
-        assert_eq!(complete(&["check", "-fx", "-"]), "--format\n:4\n");
+        assert_eq!(complete(&["version", "-fx", "-"]), ":4\n");
         // What may be repeated is offered again.
         assert_eq!(complete(&["build", "-t", "x", "--ta"]), "--tag\n:4\n");
         assert_eq!(complete(&["check", "--", "-"]), ":4\n");

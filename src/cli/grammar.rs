@@ -31,6 +31,8 @@ pub enum Command {
     Build(Box<BuildArgs>),
     /// Report every problem of a spec, each with its place and remedy
     Check(CheckArgs),
+    /// Write a spec from a flow script
+    Init(InitArgs),
     /// Install this binary as a plugin of the Docker CLI
     Install(InstallArgs),
     /// Show what would be built without building it
@@ -51,6 +53,22 @@ pub struct SpecArgs {
     pub storages: Vec<String>,
 }
 
+/// Parts of the image's name, for what a script computes.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+pub struct NameArgs {
+    /// Registry and namespace in front of the image name
+    #[arg(long, value_name = "string")]
+    pub registry_url: Option<String>,
+
+    /// Repository of the image
+    #[arg(long, value_name = "string")]
+    pub image_name: Option<String>,
+
+    /// Tag of the image
+    #[arg(long, value_name = "string")]
+    pub image_tag: Option<String>,
+}
+
 /// What `build` was asked to do.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each one is a switch of its own, as in buildx")]
@@ -58,6 +76,10 @@ pub struct BuildArgs {
     /// The spec and the storages to build.
     #[command(flatten)]
     pub spec: SpecArgs,
+
+    /// Parts of the image's name.
+    #[command(flatten)]
+    pub names: NameArgs,
 
     /// Push the images once they are checked
     #[arg(long, conflicts_with = "load")]
@@ -134,6 +156,22 @@ pub struct BuildArgs {
     /// Shorthand for "--attest=type=sbom"
     #[arg(long, value_name = "string")]
     pub sbom: Option<String>,
+
+    /// Write the flows for "prefect register --json" (Prefect 1)
+    #[arg(long, value_name = "string", value_hint = ValueHint::AnyPath)]
+    pub flows_json: Option<PathBuf>,
+
+    /// Write the storage as Prefect 1 serialises it
+    #[arg(long, value_name = "string", value_hint = ValueHint::AnyPath)]
+    pub storage_json: Option<PathBuf>,
+
+    /// Name the image by digest in these files, not by tag
+    #[arg(long)]
+    pub pin_digest: bool,
+
+    /// Write a deployment of each flow for "prefect deploy" (Prefect 2 and 3)
+    #[arg(long, value_name = "string", value_hint = ValueHint::AnyPath)]
+    pub prefect_yaml: Option<PathBuf>,
 }
 
 /// What `plan` was asked to show.
@@ -142,6 +180,10 @@ pub struct PlanArgs {
     /// The spec and the storages to plan.
     #[command(flatten)]
     pub spec: SpecArgs,
+
+    /// Parts of the image's name.
+    #[command(flatten)]
+    pub names: NameArgs,
 
     /// Set target platform for build
     #[arg(long, value_name = "stringArray", value_delimiter = ',')]
@@ -171,9 +213,25 @@ pub struct CheckArgs {
     #[command(flatten)]
     pub spec: SpecArgs,
 
+    /// Parts of the image's name.
+    #[command(flatten)]
+    pub names: NameArgs,
+
     /// Format of the result ("default", "json")
     #[arg(long, value_enum, value_name = "string", default_value = "default")]
     pub format: Format,
+}
+
+/// What `init` was asked to write.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+pub struct InitArgs {
+    /// A flow script, or a folder of flow scripts; the current folder unless given
+    #[arg(value_name = "FLOW.py|DIR")]
+    pub source: Option<PathBuf>,
+
+    /// Name of the spec, "-" for stdout (default: "flowstorage.toml" in the current folder)
+    #[arg(short, long, value_name = "string", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
 }
 
 /// Where `install` was asked to put the binary.

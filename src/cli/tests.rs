@@ -88,10 +88,17 @@ fn every_flag_of_build_reaches_its_field() {
     let line = "build one --push --platform linux/amd64,linux/arm64 --platform x -t a -tb --builder c \
                 --pull --no-cache --cache-from d --cache-from e,f --cache-to=g --secret id=h --ssh default \
                 --build-arg A=1 --build-arg B=a,b -o type=local,dest=i --metadata-file j --progress=plain \
-                --format json --provenance false --sbom true -f k.toml two";
+                --format json --provenance false --sbom true -f k.toml two --registry-url r \
+                --image-name n --image-tag t --flows-json fj --storage-json=sj --pin-digest \
+                --prefect-yaml py";
     let list = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>();
     let expected = BuildArgs {
         spec: SpecArgs { file: Some("k.toml".into()), storages: list(&["one", "two"]) },
+        names: NameArgs {
+            registry_url: Some("r".into()),
+            image_name: Some("n".into()),
+            image_tag: Some("t".into()),
+        },
         push: true,
         load: false,
         platform: list(&["linux/amd64", "linux/arm64", "x"]),
@@ -111,6 +118,10 @@ fn every_flag_of_build_reaches_its_field() {
         format: Format::Json,
         provenance: Some("false".into()),
         sbom: Some("true".into()),
+        flows_json: Some("fj".into()),
+        storage_json: Some("sj".into()),
+        pin_digest: true,
+        prefect_yaml: Some("py".into()),
     };
     assert_eq!(build(line, &[]), expected);
     assert_eq!(build("build", &[]), BuildArgs::default());

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
+use super::{local_base, registration};
 use crate::cli::{BuildArgs, Format, Progress};
 use crate::docker::image::{self, Whereabouts};
 use crate::docker::metadata::{self, Built};
@@ -31,14 +32,20 @@ const METADATA_FILE: &str = "metadata.json";
 pub fn run(args: &BuildArgs, call: &Call, host: &mut Host) -> anyhow::Result<()> {
     let mode = mode(args, host)?;
     let overrides = Overrides {
-        storages: args.spec.storages.clone(),
         tags: args.tag.clone(),
         platforms: args.platform.clone(),
+        ..super::overrides(&args.spec, &args.names)
     };
     let storages = super::load(&args.spec, host)?.resolve(&overrides).map_err(Error::Spec)?;
     let mut plans = super::plans(&storages);
     add_arguments(&mut plans, &args.build_arg, host);
-    let docker = Docker::discover(call, host)?;
+    registration::check(args, &storages, host)?;
+    super::warn(&storages, host);
+    let mut docker = Docker::discover(call, host)?;
+    // Resolving made sure that all storages name the same engine.
+    if let Some(address) = storages.iter().find_map(|storage| storage.address.as_ref()) {
+        docker = docker.at(address.host.as_deref(), &address.tls);
+    }
 
     let requests = Requests::listen(call.socket.as_deref())?;
     let staged = tempfile::Builder::new()
@@ -47,6 +54,8 @@ pub fn run(args: &BuildArgs, call: &Call, host: &mut Host) -> anyhow::Result<()>
         .context("making a temporary folder")?;
     let mut bake = stage::bake_file(&plans, UserContexts::InPlace, staged.path());
     add_options(&mut bake, args, host);
+    local_base::hand_over(&mut bake, &plans, args.builder.as_deref(), &docker, staged.path())?;
+    let extra = registration::add_targets(&mut bake, args, &plans);
     stage::write(&plans, &bake, staged.path(), UserContexts::InPlace)?;
 
     let targets: Vec<String> = plans.iter().map(|plan| plan.name.clone()).collect();
@@ -58,14 +67,17 @@ pub fn run(args: &BuildArgs, call: &Call, host: &mut Host) -> anyhow::Result<()>
     if let Some(builder) = &args.builder {
         words.extend(["--builder".to_owned(), builder.clone()]);
     }
-    words.extend(targets.clone());
+    if plans.iter().any(|plan| plan.build.network.as_deref() == Some("host")) {
+        words.push("--allow=network.host".to_owned());
+    }
+    words.extend(targets.iter().chain(extra.iter().map(|(name, _)| name)).cloned());
     let invocation = docker.command(staged.path(), words);
     let charset = Charset::of_locale(["LC_ALL", "LC_CTYPE", "LANG"].map(|name| host.var(name)));
     let view = || render::new(mode, Canvas::stderr(host.term.style, charset));
-    let mut driven = drive(&invocation, requests, &targets, view())?;
+    let mut driven = drive(&invocation, requests, &targets, &extra, view())?;
     if lost_a_race(&driven) {
         let requests = Requests::listen(call.socket.as_deref())?;
-        driven = drive(&invocation, requests, &targets, view())?;
+        driven = drive(&invocation, requests, &targets, &extra, view())?;
     }
 
     if driven.exited.code != 0 {
@@ -91,6 +103,7 @@ pub fn run(args: &BuildArgs, call: &Call, host: &mut Host) -> anyhow::Result<()>
             }
         }
     }
+    registration::write(args, &storages, &plans, &reports, staged.path(), host)?;
     let report = BuildReport::new(reports, Vec::new());
     host.term.result(&match args.format {
         Format::Default => report.lines(),
@@ -146,11 +159,11 @@ pub(super) fn add_arguments(plans: &mut [Plan], arguments: &[String], host: &Hos
 fn add_options(bake: &mut BakeFile, args: &BuildArgs, host: &Host) {
     let absolute = |text: &String| from_cwd(text, &host.cwd);
     for target in bake.target.values_mut() {
-        target.pull = args.pull;
-        target.no_cache = args.no_cache;
-        target.cache_from = args.cache_from.iter().map(absolute).collect();
+        target.pull |= args.pull;
+        target.no_cache |= args.no_cache;
+        target.cache_from.extend(args.cache_from.iter().map(absolute));
         target.cache_to = args.cache_to.iter().map(absolute).collect();
-        target.secret = args.secret.iter().map(absolute).collect();
+        target.secret.extend(args.secret.iter().map(absolute));
         target.ssh.clone_from(&args.ssh);
         target.output = match (args.push, args.output.as_slice()) {
             (true, _) => vec!["type=image,push=true".to_owned()],
@@ -290,7 +303,20 @@ fn error_of(failure: &Failure) -> Error {
         .unwrap_or_else(|| Error::Build(Fault { message: failure.cause(), hint: failure.remedy() }))
 }
 
-fn write_atomically(path: &Path, text: &str) -> anyhow::Result<()> {
+/// Writes a file that must not be there yet.
+pub(super) fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let doing = || format!("writing `{}`", path.display());
+    let file = tempfile::Builder::new()
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        .tempfile_in(folder)
+        .with_context(doing)?;
+    std::fs::write(file.path(), text).with_context(doing)?;
+    file.persist_noclobber(path).with_context(doing)?;
+    Ok(())
+}
+
+pub(super) fn write_atomically(path: &Path, text: &str) -> anyhow::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let doing = || format!("writing `{}`", path.display());
     let file = tempfile::NamedTempFile::new_in(folder).with_context(doing)?;

@@ -4,15 +4,18 @@
 
 pub mod build;
 pub mod check;
+pub mod init;
 pub mod install;
+mod local_base;
 pub mod plan;
+mod registration;
 pub mod version;
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::SpecArgs;
+use crate::cli::{NameArgs, SpecArgs};
 use crate::error::Error;
-use crate::facts::{self, Facts};
+use crate::facts::{self, Facts, Machine};
 use crate::host::Host;
 use crate::plan::Plan;
 use crate::problem::{Place, Problem};
@@ -34,6 +37,8 @@ fn load(args: &SpecArgs, host: &Host) -> Result<Loaded, Error> {
     let problem = |message: String, remedy: &str| {
         Error::Spec(vec![Problem { key: None, place: None, message, remedy: remedy.to_owned() }])
     };
+    let home = host.var("HOME").map(PathBuf::from);
+    let machine = Machine { home: home.as_deref(), cwd: &host.cwd, env: &host.env };
     let default = DEFAULT_FILES.iter().find(|name| host.cwd.join(name).is_file());
     let Some(file) = args.file.clone().or_else(|| default.map(PathBuf::from)) else {
         return Err(problem(
@@ -44,10 +49,7 @@ fn load(args: &SpecArgs, host: &Host) -> Result<Loaded, Error> {
     let name = file.to_string_lossy().into_owned();
     let path = host.cwd.join(&file);
     if path.extension().is_some_and(|extension| extension == "py") {
-        return Err(problem(
-            format!("`{name}` is a flow script, not a spec"),
-            "write a flowstorage.toml with flows = [\"the script\"]",
-        ));
+        return load_script(&name, &path, machine);
     }
     let bytes = std::fs::read(&path).map_err(|error| {
         problem(format!("`{name}` cannot be read: {error}"), "name a spec with --file")
@@ -56,9 +58,49 @@ fn load(args: &SpecArgs, host: &Host) -> Result<Loaded, Error> {
         .map_err(|_| problem(format!("`{name}` is not UTF-8"), "save it as UTF-8"))?;
     let folder = path.parent().map_or_else(|| host.cwd.clone(), Path::to_path_buf);
     let (spec, problems) = spec::parse(&text, Format::of(&path), &name, folder);
-    let home = host.var("HOME").map(PathBuf::from);
-    let facts = facts::gather(&spec, home.as_deref());
+    let facts = facts::gather(&spec, machine);
     Ok(Loaded { spec, facts, problems })
+}
+
+/// A flow script alone is a spec.
+fn load_script(name: &str, path: &Path, machine: Machine<'_>) -> Result<Loaded, Error> {
+    let path = facts::normalised(path);
+    if !path.is_file() {
+        return Err(Error::Spec(vec![Problem {
+            key: None,
+            place: None,
+            message: format!("`{name}` is not a file"),
+            remedy: "name a flow script or a spec with --file".to_owned(),
+        }]));
+    }
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let script = facts::read_script(&path, folder, machine);
+    // What cannot be read gives a spec all the same: gathering its facts finds out why.
+    let (spec, problems) = spec::script::from_script(&script.unwrap_or_default(), name, &path);
+    let facts = facts::gather(&spec, machine);
+    Ok(Loaded { spec, facts, problems })
+}
+
+/// What the command line says about names; the rest is for the command to add.
+fn overrides(spec: &SpecArgs, names: &NameArgs) -> Overrides {
+    Overrides {
+        storages: spec.storages.clone(),
+        registry_url: names.registry_url.clone(),
+        image_name: names.image_name.clone(),
+        image_tag: names.image_tag.clone(),
+        ..Overrides::default()
+    }
+}
+
+/// Says what should be known of a spec although it can be built.
+fn warn(storages: &[Storage], host: &mut Host) {
+    let mut said: Vec<&Problem> = Vec::new();
+    for warning in storages.iter().flat_map(|storage| &storage.warnings) {
+        if !said.contains(&warning) {
+            host.term.warning(&warning.to_string());
+            said.push(warning);
+        }
+    }
 }
 
 impl Loaded {

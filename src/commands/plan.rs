@@ -13,12 +13,13 @@ use crate::stage::{self, UserContexts};
 /// Runs the command.
 pub fn run(args: &PlanArgs, _: &Call, host: &mut Host) -> anyhow::Result<()> {
     let overrides = Overrides {
-        storages: args.spec.storages.clone(),
         tags: args.tag.clone(),
         platforms: args.platform.clone(),
+        ..super::overrides(&args.spec, &args.names)
     };
     let loaded = super::load(&args.spec, host)?;
     let storages = loaded.resolve(&overrides).map_err(Error::Spec)?;
+    super::warn(&storages, host);
     let mut plans = super::plans(&storages);
     super::build::add_arguments(&mut plans, &args.build_arg, host);
     if let Some(folder) = &args.output {

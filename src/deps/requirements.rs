@@ -1,4 +1,4 @@
-//! requirements.txt files, single requirements, and the dependencies of a pyproject.toml.
+//! requirements.txt files and single requirements.
 //!
 //! The format is pip's: <https://pip.pypa.io/en/stable/reference/requirements-file-format/>.
 //!
@@ -10,8 +10,8 @@ use std::str::FromStr;
 
 use pep508_rs::{MarkerTree, Requirement as Pep508, VerbatimUrl};
 
+use super::tables;
 use crate::problem::{Place, Problem};
-use crate::spec::document::{self, Node};
 
 /// One line for the installer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ const OPTIONS: [&str; 7] = [
 
 /// The files that a requirements file names with `-r` and `-c`, as paths beside it.
 pub fn included(text: &str, path: &str) -> Vec<String> {
-    if is_toml(path) {
+    if is_toml(path) || has_extension(path, "py") {
         return Vec::new();
     }
     let includes = logical_lines(text).into_iter();
@@ -103,7 +103,11 @@ pub fn read_file<'a>(
 ) {
     if is_toml(path) {
         if let Some(text) = text_of(path) {
-            into.wanted.extend(pyproject(path, text, problems));
+            into.wanted.extend(tables::pyproject(path, text, problems));
+        }
+    } else if has_extension(path, "py") {
+        if let Some(text) = text_of(path) {
+            into.wanted.extend(tables::script(path, text, problems));
         }
     } else {
         let mut reader = Reader { text_of, into, problems, seen: Vec::new() };
@@ -246,65 +250,6 @@ impl Reader<'_, '_> {
             }
         }
     }
-}
-
-/// `[project] dependencies` of a pyproject.toml.
-fn pyproject(path: &str, text: &str, problems: &mut Vec<Problem>) -> Vec<Requirement> {
-    let (table, errors) = document::from_toml(text, path);
-    if !errors.is_empty() {
-        problems.extend(errors);
-        return Vec::new();
-    }
-    let mut problem = |line, message: String, remedy: &str| {
-        problems.push(Problem {
-            key: Some("requirements".to_owned()),
-            place: Some(Place { file: path.to_owned(), line }),
-            message,
-            remedy: remedy.to_owned(),
-        });
-    };
-    let Some(project) = table.get("project") else {
-        problem(1, format!("`{path}` has no table `[project]`"), "add it, as PEP 621 describes");
-        return Vec::new();
-    };
-    let Node::Table(fields) = &project.value.node else {
-        problem(project.line, "`project` is not a table".to_owned(), "write [project]");
-        return Vec::new();
-    };
-    let dynamic = fields.get("dynamic").is_some_and(|entry| match &entry.value.node {
-        Node::List(items) => items.iter().any(|i| i.node == Node::String("dependencies".into())),
-        _ => false,
-    });
-    if dynamic {
-        problem(
-            project.line,
-            "the dependencies are dynamic: only the project's build knows them".to_owned(),
-            "name a requirements file instead",
-        );
-    }
-    let Some(dependencies) = fields.get("dependencies") else { return Vec::new() };
-    let Node::List(items) = &dependencies.value.node else {
-        problem(dependencies.line, "`dependencies` is not a list".to_owned(), "write a list");
-        return Vec::new();
-    };
-    let mut result = Vec::new();
-    for item in items {
-        let place = Place { file: path.to_owned(), line: item.line };
-        let Node::String(text) = &item.node else {
-            problems.push(Problem {
-                key: Some("requirements".to_owned()),
-                place: Some(place),
-                message: format!("a dependency is {}", item.node.kind()),
-                remedy: "write a string".to_owned(),
-            });
-            continue;
-        };
-        match read_one(text, &place, "requirements") {
-            Ok(requirement) => result.push(requirement),
-            Err(problem) => problems.push(problem),
-        }
-    }
-    result
 }
 
 /// Lines joined at `\`, without comments and empty ones, each with its first line's number.

@@ -4,6 +4,7 @@
 
 pub mod fault;
 pub mod image;
+pub mod image_layout;
 pub mod invocation;
 pub mod metadata;
 pub mod run;
@@ -56,6 +57,25 @@ impl Docker {
             };
         }
         Ok(Self { program, globals: call.globals.clone(), env })
+    }
+
+    /// The same docker, talking to the engine that a spec names. What the command line names, by
+    /// `--host` or `--context`, comes first.
+    #[must_use]
+    pub fn at(mut self, host: Option<&str>, tls: &[String]) -> Self {
+        let names_engine = |word: &OsString| {
+            let word = word.to_string_lossy();
+            let long = ["--host", "--context"].iter().any(|flag| {
+                word.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+            });
+            // The value of a short flag may follow it at once.
+            long || word.starts_with("-H") || word.starts_with("-c")
+        };
+        if !self.globals.iter().any(names_engine) {
+            self.globals.extend(host.map(|host| OsString::from(format!("--host={host}"))));
+            self.globals.extend(tls.iter().map(OsString::from));
+        }
+        self
     }
 
     /// `docker <globals> ARGS…` in a folder.

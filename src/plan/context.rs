@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** sorted by path; two entries never have the same path.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -99,7 +100,27 @@ struct FlowsSpec<'a> {
     check: bool,
     stored_as_script: bool,
     output: &'a str,
+    /// The folder that flows are loaded in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workdir: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registration: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    storage: Option<StorageSpec<'a>>,
+    /// Variables that are set while flows are loaded.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    environment: BTreeMap<&'a str, &'a str>,
+    /// Those whose values come as secrets of the build.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    secret_environment: Vec<SecretSpec<'a>>,
     flows: Vec<FlowSpec<'a>>,
+}
+
+#[derive(Serialize)]
+struct SecretSpec<'a> {
+    name: &'a str,
+    /// The file that holds the value, where it was given.
+    file: String,
 }
 
 #[derive(Serialize)]
@@ -107,6 +128,20 @@ struct FlowSpec<'a> {
     name: &'a str,
     script: String,
     location: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function: Option<&'a str>,
+}
+
+/// What a storage of Prefect 1 says of itself. Its tag is not here: it may be a digest of this.
+#[derive(Serialize)]
+struct StorageSpec<'a> {
+    registry_url: Option<&'a str>,
+    image_name: String,
+    prefect_directory: Option<&'a str>,
+    path: Option<&'a str>,
+    stored_as_script: bool,
+    secrets: &'a [String],
+    prefect_version: Option<&'a str>,
 }
 
 /// The entries of a storage's context.
@@ -173,6 +208,21 @@ pub(super) fn entries(storage: &Storage) -> Vec<ContextEntry> {
             }
         }
     }
+    if !storage.modules.files.is_empty() {
+        let (name, program) = runtime::MODULES_PATH;
+        entries.push(ContextEntry {
+            path: format!("path/{name}"),
+            content: Content::Text(program.to_owned()),
+            because: "makes local modules importable from any folder".to_owned(),
+        });
+    }
+    for module in &storage.modules.files {
+        entries.push(ContextEntry {
+            path: format!("modules/{}", module.path),
+            content: Content::File(module.file.clone()),
+            because: module.because.clone(),
+        });
+    }
     entries.sort_by(|a, b| a.path.cmp(&b.path));
     entries
 }
@@ -182,6 +232,8 @@ const KEEP_PACKAGES: &str = "Binary::apt::APT::Keep-Downloaded-Packages \"true\"
 
 /// Where `flows.py` leaves the files of the image.
 pub(super) const OUTPUT: &str = "/tmp/flowstorage";
+/// Where `flows.py` leaves what `prefect register` reads.
+pub(super) const REGISTRATION_FOLDER: &str = "/tmp/flowstorage-registration";
 /// Where the context is seen during a build step.
 pub(super) const MOUNT: &str = "/mnt/flowstorage";
 
@@ -256,13 +308,42 @@ fn flows_spec(storage: &Storage) -> FlowsSpec<'_> {
                 file_name(&flow.script)
             ),
             location: &flow.location,
+            function: flow.function.as_deref(),
         }
     };
+    let registers = super::registers(storage);
+    let fields = &storage.prefect1;
+    let repository = storage.repository.to_string();
+    // What follows the registry, as Prefect joins the two again.
+    let registry = fields.registry_url.as_deref().map(|url| url.trim_end_matches('/'));
+    let image_name = registry
+        .and_then(|registry| repository.strip_prefix(registry)?.strip_prefix('/'))
+        .unwrap_or(&repository);
+    let of_storage = StorageSpec {
+        registry_url: fields.registry_url.as_deref(),
+        image_name: image_name.to_owned(),
+        prefect_directory: fields.directory.as_deref(),
+        path: fields.path.as_deref(),
+        stored_as_script: storage.stored_as_script,
+        secrets: &fields.secrets,
+        prefect_version: fields.version.as_deref(),
+    };
+    let environment = storage.environment.iter();
+    let secrets = super::secret_variables(storage);
     FlowsSpec {
+        environment: environment
+            .filter_map(|variable| Some((variable.name.as_str(), variable.value.as_deref()?)))
+            .collect(),
+        secret_environment: secrets
+            .map(|(id, name)| SecretSpec { name, file: format!("/run/secrets/{id}") })
+            .collect(),
+        registration: registers.then_some(REGISTRATION_FOLDER),
+        storage: registers.then_some(of_storage),
         runtime: storage.runtime.name(),
         check: storage.check != Check::Off,
         stored_as_script: storage.stored_as_script,
         output: OUTPUT,
+        workdir: storage.workdir.as_deref(),
         flows: storage.flows.iter().enumerate().map(flow).collect(),
     }
 }

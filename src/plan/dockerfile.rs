@@ -9,9 +9,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::context::{MOUNT, OUTPUT, is_beside_users, name_in_context};
+use super::context::{MOUNT, OUTPUT, REGISTRATION_FOLDER, is_beside_users, name_in_context};
 use super::quote::{self, Dollar};
-use super::{compiles, installs, labels, shell};
+use super::{REGISTRATION, compiles, installs, labels, registers, shell};
+use crate::runtime::MODULES_PATH;
 use crate::storage::{Base, Check, Storage, Tree};
 
 /// The release of uv that installs Python packages.
@@ -58,9 +59,15 @@ pub(super) fn dockerfile(storage: &Storage) -> String {
     writer.build();
     writer.app();
     writer.check();
+    writer.registration();
     writer.image();
     text.push_str(&writer.text);
     text
+}
+
+/// A stage's name: prefixed where it could be one of the user's.
+pub(super) fn stage(storage: &Storage, name: &str) -> String {
+    if is_beside_users(storage) { format!("flowstorage-{name}") } else { name.to_owned() }
 }
 
 struct Writer<'a> {
@@ -76,9 +83,8 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// A stage's name: prefixed where it could be one of the user's.
     fn stage(&self, name: &str) -> String {
-        if self.own { format!("flowstorage-{name}") } else { name.to_owned() }
+        stage(self.storage, name)
     }
 
     fn line(&mut self, line: &str) {
@@ -279,7 +285,18 @@ impl Writer<'_> {
             let mounts = [self.uv_cache(), Self::tmp(), self.bind_uv(), self.bind("python")];
             self.run(&mounts, &commands);
         }
-        for (at, entry) in storage.files.iter().enumerate() {
+        self.files();
+        self.modules();
+        for command in &storage.commands {
+            self.line(command.trim_end());
+        }
+        if let Some(user) = self.user.clone() {
+            self.line(&format!("USER {user}"));
+        }
+    }
+
+    fn files(&mut self) {
+        for (at, entry) in self.storage.files.iter().enumerate() {
             let name = name_in_context(entry);
             let mut source = format!("files/{at}/{name}");
             let mut dest = entry.dest.clone();
@@ -294,16 +311,28 @@ impl Writer<'_> {
                     dest.push('/');
                 }
             }
-            let from = if self.own { "--from=flowstorage " } else { "" };
-            let words = quote::copy(&[source], &dest, self.escape);
-            self.line(&format!("COPY {from}{words}"));
+            self.copy(source, &dest);
         }
-        for command in &storage.commands {
-            self.line(command.trim_end());
+    }
+
+    /// COPY of something in our context.
+    fn copy(&mut self, source: String, dest: &str) {
+        let from = if self.own { "--from=flowstorage " } else { "" };
+        let words = quote::copy(&[source], dest, self.escape);
+        self.line(&format!("COPY {from}{words}"));
+    }
+
+    /// The folder of modules is made known to Python first, in a layer that stays cached.
+    fn modules(&mut self) {
+        let modules = &self.storage.modules;
+        if modules.files.is_empty() {
+            return;
         }
-        if let Some(user) = self.user.clone() {
-            self.line(&format!("USER {user}"));
-        }
+        let folder = modules.folder.trim_end_matches('/');
+        let program = MODULES_PATH.0;
+        let command = format!("{PYTHON} {MOUNT}/path/{program} {}", shell::quote(folder));
+        self.run(&[self.bind("path")], &[command]);
+        self.copy("modules/".to_owned(), &format!("{folder}/"));
     }
 
     fn check(&mut self) {
@@ -319,7 +348,21 @@ impl Writer<'_> {
             self.run(&mounts, &[program]);
         }
         let program = format!("{PYTHON} {MOUNT}/programs/flows.py {MOUNT}/flows/flows.json");
-        self.run(&[self.bind("programs"), self.bind("flows")], &[program]);
+        let mut mounts = vec![self.bind("programs"), self.bind("flows")];
+        let secrets = super::secret_variables(self.storage);
+        mounts.extend(secrets.map(|(id, _)| format!("type=secret,id={id}")));
+        self.run(&mounts, &[program]);
+    }
+
+    fn registration(&mut self) {
+        if !registers(self.storage) {
+            return;
+        }
+        self.block("what `prefect register` reads; not in the image");
+        self.line(&format!("FROM scratch AS {}", self.stage(REGISTRATION)));
+        let source = format!("{REGISTRATION_FOLDER}/");
+        let words = quote::copy(&[source], "/", self.escape);
+        self.line(&format!("COPY --from={} {words}", self.stage("check")));
     }
 
     fn image(&mut self) {
@@ -338,6 +381,10 @@ impl Writer<'_> {
         for (folder, sources) in folders {
             let words = quote::copy(&sources, folder, self.escape);
             self.line(&format!("COPY --from={} --chown=0:0 {words}", self.stage("check")));
+        }
+        if let Some(folder) = &self.storage.workdir {
+            let folder = quote::value(folder, Dollar::Literal, self.escape);
+            self.line(&format!("WORKDIR {folder}"));
         }
         let labels = labels(self.storage);
         if labels.iter().any(|(_, value)| quote::needs_newline(value)) {

@@ -15,7 +15,8 @@ use sha2::{Digest, Sha256};
 
 use crate::facts::hex;
 use crate::image_ref::{ImageRef, Tag};
-use crate::storage::{Base, Storage};
+use crate::spec::RuntimeKind;
+use crate::storage::{Base, BuildOptions, Storage};
 
 pub use context::{Content, ContextEntry};
 
@@ -38,6 +39,14 @@ pub struct Plan {
     pub args: BTreeMap<String, String>,
     /// Platforms; none for the builder's own.
     pub platforms: Vec<String>,
+    /// Options of the build.
+    pub build: BuildOptions,
+    /// Secrets that the build takes from variables, as CSV.
+    pub secrets: Vec<String>,
+    /// The stage whose files `prefect register` reads, where there is one.
+    pub registration: Option<String>,
+    /// The base image, where it is the engine's own and must not be pulled.
+    pub local_base: Option<String>,
 }
 
 /// Plans a storage.
@@ -51,12 +60,11 @@ pub fn plan(storage: &Storage) -> Plan {
         let tag = storage.tag.clone().or_else(|| digest.parse::<Tag>().ok());
         references.extend(tag.map(|tag| ImageRef { repository: storage.repository.clone(), tag }));
     }
-    let needs_newline = storage.env.iter().chain(&storage.labels);
-    let args = if needs_newline.clone().any(|(_, value)| quote::needs_newline(value)) {
-        BTreeMap::from([(quote::NEWLINE_ARG.to_owned(), "\n".to_owned())])
-    } else {
-        BTreeMap::new()
-    };
+    let mut args: BTreeMap<String, String> = storage.build.args.iter().cloned().collect();
+    let mut quoted = storage.env.iter().chain(&storage.labels);
+    if quoted.any(|(_, value)| quote::needs_newline(value)) {
+        args.insert(quote::NEWLINE_ARG.to_owned(), "\n".to_owned());
+    }
     let (user_context, dockerignore) = match &storage.base {
         Base::Image(_) => (None, None),
         Base::Dockerfile(file) => (Some(file.context.clone()), file.ignore.clone()),
@@ -70,7 +78,24 @@ pub fn plan(storage: &Storage) -> Plan {
         user_context,
         args,
         platforms: storage.platforms.clone(),
+        build: storage.build.clone(),
+        secrets: secret_variables(storage)
+            .map(|(id, name)| format!("id={id},env={name}"))
+            .collect(),
+        registration: registers(storage).then(|| dockerfile::stage(storage, REGISTRATION)),
+        local_base: match &storage.base {
+            Base::Image(image) if storage.local_image => Some(image.clone()),
+            Base::Image(_) | Base::Dockerfile(_) => None,
+        },
     }
+}
+
+/// The stage that holds what `prefect register` reads.
+const REGISTRATION: &str = "registration";
+
+/// Whether the flows are of the kind that a server is told about by a file.
+fn registers(storage: &Storage) -> bool {
+    storage.runtime == RuntimeKind::Prefect1
 }
 
 /// Twelve hex digits of a digest over texts.
@@ -81,6 +106,12 @@ fn short_digest(texts: &[&str]) -> String {
         hasher.update(text.as_bytes());
     }
     hex(&hasher.finalize())[..12].to_owned()
+}
+
+/// Ids of secrets of the build, and the variables that they hold.
+fn secret_variables(storage: &Storage) -> impl Iterator<Item = (String, &str)> {
+    let secret = storage.environment.iter().filter(|variable| variable.value.is_none());
+    secret.map(|variable| (format!("flowstorage-{}", variable.name), variable.name.as_str()))
 }
 
 /// Whether anything is installed from a Python index.

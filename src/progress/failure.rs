@@ -37,9 +37,7 @@ impl Failure {
             return "the build was cancelled".to_owned();
         }
         if !self.findings.is_empty() {
-            let messages: Vec<&str> =
-                self.findings.iter().map(|finding| finding.message.as_str()).collect();
-            return messages.join("; ");
+            return joined(self.findings.iter().map(|finding| finding.message.as_str()));
         }
         match (&self.step, self.exit_code) {
             (Some(step), Some(code)) => {
@@ -64,10 +62,20 @@ impl Failure {
 
     /// Returns what the check says to do about it.
     pub fn remedy(&self) -> Option<String> {
-        let remedies: Vec<&str> =
-            self.findings.iter().filter_map(|finding| finding.remedy.as_deref()).collect();
-        (!remedies.is_empty()).then(|| remedies.join("; "))
+        let remedies = joined(self.findings.iter().filter_map(|finding| finding.remedy.as_deref()));
+        (!remedies.is_empty()).then_some(remedies)
     }
+}
+
+/// Joins texts, each said once: flows of one script fail for one reason.
+fn joined<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+    let mut different: Vec<&str> = Vec::new();
+    for text in texts {
+        if !different.contains(&text) {
+            different.push(text);
+        }
+    }
+    different.join("; ")
 }
 
 impl Graph {

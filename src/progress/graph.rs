@@ -46,6 +46,8 @@ pub struct Totals {
 #[derive(Debug, Default)]
 pub struct Graph {
     targets: Vec<String>,
+    /// Other names of the targets, and the targets that they stand for.
+    aliases: BTreeMap<String, String>,
     steps: Vec<Step>,
     by_digest: BTreeMap<String, usize>,
     by_group: BTreeMap<String, usize>,
@@ -61,6 +63,19 @@ impl Graph {
     /// buildx puts their names before those of the steps as soon as there are two.
     pub fn new(targets: &[String]) -> Self {
         Self { targets: targets.to_vec(), ..Self::default() }
+    }
+
+    /// Shows the steps of targets that are built beside others as steps of those: pairs of such a
+    /// target and the one that it belongs to.
+    #[must_use]
+    pub fn with_aliases(mut self, aliases: &[(String, String)]) -> Self {
+        self.aliases.extend(aliases.iter().cloned());
+        self
+    }
+
+    /// Whether buildx puts the targets' names before those of the steps.
+    fn names_targets(&self) -> bool {
+        self.targets.len() + self.aliases.len() > 1
     }
 
     /// Takes an event. What it changed is in [`Self::news`] until the next one.
@@ -120,7 +135,7 @@ impl Graph {
     /// Returns what came of the steps that `target` needed.
     pub fn totals(&self, target: &str) -> Totals {
         // With one target no step carries a name, and all are its own.
-        let asked = (self.targets.len() > 1).then_some(target);
+        let asked = self.names_targets().then_some(target);
         let of_target = |step: &&Step| {
             asked.is_none_or(|target| step.targets.iter().any(|known| known == target))
         };
@@ -142,8 +157,20 @@ impl Graph {
     }
 
     fn vertex(&mut self, vertex: &Vertex) {
-        let names: &[String] = if self.targets.len() > 1 { &self.targets } else { &[] };
-        let mut name = Name::parse(&vertex.name, names);
+        let names: Vec<String> = if self.names_targets() {
+            self.targets.iter().chain(self.aliases.keys()).cloned().collect()
+        } else {
+            Vec::new()
+        };
+        let aliases = &self.aliases;
+        let parse = |raw: &str| {
+            let mut name = Name::parse(raw, &names);
+            if let Some(of) = name.target.as_ref().and_then(|target| aliases.get(target)) {
+                name.target = Some(of.clone());
+            }
+            name
+        };
+        let mut name = parse(&vertex.name);
         let target = name.target.clone().or_else(|| match self.targets.as_slice() {
             [only] => Some(only.clone()),
             _ => None,
@@ -154,7 +181,7 @@ impl Graph {
             if let Some(group) = group.filter(|group| !group.name.is_empty()) {
                 // buildx puts the target's name before the members' names only.
                 let target = name.target.take();
-                name = Name::parse(&group.name, names);
+                name = parse(&group.name);
                 name.target = name.target.take().or(target);
             }
             self.steps.push(Step::new(name));

@@ -9,15 +9,36 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use super::{Resolver, pairs};
 use crate::facts::{FileFact, Found};
 use crate::problem::Place;
-use crate::storage::{FileEntry, Flow, Tree};
+use crate::storage::{FileEntry, Flow, Modules, Tree};
+
+/// What is at the location of a flow.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stored {
+    /// The script, byte for byte.
+    AsScripts,
+    /// What the image makes of it.
+    Serialised,
+}
 
 impl Resolver<'_> {
     /// The entries of `files`, filtered by `dockerignore`.
-    pub(super) fn files(&mut self, flows: &[Flow]) -> Vec<FileEntry> {
+    pub(super) fn files(
+        &mut self,
+        flows: &[Flow],
+        stored: Stored,
+        modules: &Modules,
+    ) -> Vec<FileEntry> {
         let ignore = self.ignore();
-        let mut taken: BTreeMap<String, String> = BTreeMap::new();
+        let mut taken: BTreeMap<String, Taken> = BTreeMap::new();
         for flow in flows {
-            taken.insert(flow.location.clone(), format!("flow `{}`", flow.name));
+            let from = format!("flow `{}`", flow.name);
+            let digest = (stored == Stored::AsScripts).then(|| flow.source.digest.clone());
+            taken.insert(flow.location.clone(), Taken { from, digest });
+        }
+        for module in &modules.files {
+            let at = format!("{}/{}", modules.folder.trim_end_matches('/'), module.path);
+            let from = format!("module `{}`", module.path);
+            taken.insert(at, Taken { from, digest: Some(module.file.digest.clone()) });
         }
         let mut entries = Vec::new();
         for pair in pairs(self.storage.files.as_ref()) {
@@ -52,15 +73,19 @@ impl Resolver<'_> {
     /// Says where two sources have one destination.
     fn claim(
         &mut self,
-        taken: &mut BTreeMap<String, String>,
+        taken: &mut BTreeMap<String, Taken>,
         entry: &FileEntry,
         source: &str,
         place: &Place,
     ) {
-        for (destination, from) in destinations(entry, source) {
-            let Some(other) = taken.insert(destination.clone(), format!("`{from}`")) else {
+        for (destination, from, digest) in destinations(entry, source) {
+            let new = Taken { from: format!("`{from}`"), digest: Some(digest.clone()) };
+            let Some(other) = taken.insert(destination.clone(), new) else { continue };
+            // The same bytes twice harm nobody: people copy scripts and modules by hand.
+            if other.digest == Some(digest) && !other.from.starts_with('`') {
                 continue;
-            };
+            }
+            let other = other.from;
             let message = format!("{other} and `{from}` have one destination, `{destination}`");
             self.problem("files", Some(place), message, "give each its own destination");
             return;
@@ -116,19 +141,28 @@ fn kept(
     entries.into_iter().filter(is_kept).collect()
 }
 
-/// Each file's path in the image and its source, by the rules of COPY.
-fn destinations(entry: &FileEntry, source: &str) -> Vec<(String, String)> {
+/// What is at a path of the image.
+struct Taken {
+    /// For messages.
+    from: String,
+    /// Of its content, where that is a file of the user's.
+    digest: Option<String>,
+}
+
+/// Each file's path in the image, its source and digest, by the rules of COPY.
+fn destinations(entry: &FileEntry, source: &str) -> Vec<(String, String, String)> {
     let dest = entry.dest.trim_end_matches('/');
     match &entry.tree {
-        Tree::File(_) if entry.dest.ends_with('/') => {
-            vec![(format!("{dest}/{}", entry.basename), source.to_owned())]
+        Tree::File(file) if entry.dest.ends_with('/') => {
+            let at = format!("{dest}/{}", entry.basename);
+            vec![(at, source.to_owned(), file.digest.clone())]
         }
-        Tree::File(_) => vec![(dest.to_owned(), source.to_owned())],
+        Tree::File(file) => vec![(dest.to_owned(), source.to_owned(), file.digest.clone())],
         Tree::Folder(entries) => entries
             .iter()
-            .filter(|(_, file)| file.is_some())
-            .map(|(path, _)| {
-                (format!("{dest}/{path}"), format!("{}/{path}", source.trim_end_matches('/')))
+            .filter_map(|(path, file)| {
+                let from = format!("{}/{path}", source.trim_end_matches('/'));
+                Some((format!("{dest}/{path}"), from, file.as_ref()?.digest.clone()))
             })
             .collect(),
     }

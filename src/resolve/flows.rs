@@ -2,11 +2,11 @@
 //!
 //! **Invariant:** no two flows have one name or one location.
 
-use super::Resolver;
+use super::{Resolver, not_python, stem};
 use crate::facts::{FileFact, Found, is_glob};
 use crate::problem::Place;
-use crate::python::{self, Script};
-use crate::runtime::{self, Settings};
+use crate::python::script::Script;
+use crate::runtime::{self, NamedFlow, NoFlows, Runtime, Settings};
 use crate::slug::slugify;
 use crate::spec::RuntimeKind;
 use crate::storage::Flow;
@@ -19,6 +19,23 @@ pub(super) struct Named {
     place: Place,
     file: FileFact,
     script: Script,
+}
+
+impl Named {
+    /// The script's path as the spec has it.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Environment variables that loading it asks for.
+    pub(super) fn variables(&self) -> impl Iterator<Item = &String> {
+        self.script.variables.iter()
+    }
+
+    /// Where the spec names it.
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
 }
 
 impl Resolver<'_> {
@@ -57,21 +74,27 @@ impl Resolver<'_> {
 
     fn script(&mut self, name: Option<String>, path: &str, place: &Place) -> Option<Named> {
         let file = self.file("flows", path, place)?;
-        let Some(text) = file.text.clone() else {
+        if file.text.is_none() {
             let message = format!("`{path}` is not a text in UTF-8");
             self.problem("flows", Some(place), message, "name a Python script");
             return None;
-        };
-        match python::read(&text) {
-            Ok(script) => {
-                Some(Named { name, path: path.to_owned(), place: place.clone(), file, script })
-            }
-            Err(error) => {
-                let at = Place { file: path.to_owned(), line: error.line };
-                let message = format!("`{path}` is not valid Python 3: {}", error.message);
+        }
+        match self.facts.scripts.get(path) {
+            Some(Ok(script)) => Some(Named {
+                name,
+                path: path.to_owned(),
+                place: place.clone(),
+                file,
+                script: script.clone(),
+            }),
+            Some(Err(error)) => {
+                let shown = if self.spec.is_script { &self.spec.file } else { path };
+                let at = Place { file: shown.to_owned(), line: error.line };
+                let message = not_python(shown, error);
                 self.problem("flows", Some(&at), message, "correct the script at this line");
                 None
             }
+            None => None,
         }
     }
 
@@ -82,69 +105,90 @@ impl Resolver<'_> {
         }
         let mut found: Option<RuntimeKind> = None;
         for named in scripts {
-            match runtime::detect(&named.script) {
-                Err(message) => {
-                    let place = Some(&named.place);
-                    let remedy = "set runtime = \"python\" to store it as a plain script";
-                    self.problem("runtime", place, format!("`{}`: {message}", named.path), remedy);
-                }
-                Ok(kind) if found.is_some_and(|found| found != kind) => {
-                    let message = "the scripts are of different runtimes".to_owned();
-                    let remedy = "set `runtime`, or give each its own [storage.NAME]";
-                    self.problem("flows", Some(&named.place), message, remedy);
-                }
-                Ok(kind) => found = Some(kind),
+            let kind = runtime::detect(&named.script);
+            if found.is_some_and(|found| found != kind) {
+                let message = "the scripts are of different runtimes".to_owned();
+                let remedy = "set `runtime`, or give each its own [storage.NAME]";
+                self.problem("flows", Some(&named.place), message, remedy);
             }
+            found = Some(kind);
         }
         found.unwrap_or(RuntimeKind::Python)
     }
 
-    /// Every flow with its name and location.
-    pub(super) fn flows(
+    /// The flows of each script.
+    pub(super) fn named_flows<'a>(
         &mut self,
-        scripts: &[Named],
-        kind: RuntimeKind,
-        settings: &Settings<'_>,
-    ) -> Vec<Flow> {
-        let runtime = runtime::of(kind);
-        let mut flows: Vec<Flow> = Vec::new();
-        for named in scripts {
-            let file_name = named.path.rsplit('/').next().unwrap_or(&named.path);
-            let stem = file_name.strip_suffix(".py").unwrap_or(file_name);
-            let names = match &named.name {
-                Some(name) => Ok(vec![name.clone()]),
-                None => runtime.flow_names(&named.script, stem),
-            };
-            let names = match names {
-                Ok(names) => names,
-                Err((line, message, remedy)) => {
-                    let place = Place { file: named.path.clone(), line };
+        scripts: &'a [Named],
+        runtime: &dyn Runtime,
+    ) -> Vec<(&'a Named, Vec<NamedFlow>)> {
+        let mut named = Vec::new();
+        for script in scripts {
+            let own = runtime.flows(&script.script, stem(&script.path));
+            // A name that the spec gives is one of the script's flows, or what a run calls it.
+            let flows = match (&script.name, own) {
+                (Some(name), own) => {
+                    let flow = own.into_iter().flatten().find(|flow| flow.name == *name);
+                    let function = None;
+                    vec![flow.unwrap_or(NamedFlow { name: name.clone(), function })]
+                }
+                (None, Ok(flows)) => flows,
+                (None, Err(NoFlows { line, message, remedy })) => {
+                    let file = if self.spec.is_script { &self.spec.file } else { &script.path };
+                    let place = Place { file: file.clone(), line };
                     self.problem("flows", Some(&place), message, remedy);
                     continue;
                 }
             };
-            for name in names {
+            named.push((script, flows));
+        }
+        named
+    }
+
+    /// Every flow with its location.
+    pub(super) fn flows(
+        &mut self,
+        named: Vec<(&Named, Vec<NamedFlow>)>,
+        runtime: &dyn Runtime,
+        settings: &Settings<'_>,
+    ) -> Vec<Flow> {
+        let mut flows: Vec<Flow> = Vec::new();
+        for (script, own) in named {
+            for NamedFlow { name, function } in own {
                 let slug = slugify(&name);
                 if runtime.has_slugs() && slug.is_empty() {
                     let message = format!("nothing of the name `{name}` can be part of a path");
                     let remedy = "give the flow a name with letters or digits";
-                    self.problem("flows", Some(&named.place), message, remedy);
+                    self.problem("flows", Some(&script.place), message, remedy);
                 }
                 if name.chars().any(char::is_control) {
                     let message = "the name of a flow holds a control character".to_owned();
-                    self.problem("flows", Some(&named.place), message, "give it another name");
+                    self.problem("flows", Some(&script.place), message, "give it another name");
                 }
-                let location = runtime.location(settings, &slug, file_name);
-                let flow =
-                    Flow { name, script: named.path.clone(), source: named.file.clone(), location };
-                self.conflicts(&flows, &flow, &named.place, settings);
+                let location = runtime.location(settings, &slug, &script.path);
+                let flow = Flow {
+                    name,
+                    script: script.path.clone(),
+                    source: script.file.clone(),
+                    location,
+                    function,
+                };
+                let may_share = settings.stored_as_script || runtime.shares_locations();
+                self.conflicts(&flows, &flow, &script.place, settings, may_share);
                 flows.push(flow);
             }
         }
         flows
     }
 
-    fn conflicts(&mut self, flows: &[Flow], new: &Flow, place: &Place, settings: &Settings<'_>) {
+    fn conflicts(
+        &mut self,
+        flows: &[Flow],
+        new: &Flow,
+        place: &Place,
+        settings: &Settings<'_>,
+        may_share: bool,
+    ) {
         if let Some(twin) = flows.iter().find(|flow| flow.name == new.name) {
             let message = format!("two flows are named `{}`", twin.name);
             self.problem("flows", Some(place), message, "give each flow its own name");
@@ -152,7 +196,7 @@ impl Resolver<'_> {
         }
         let shared = flows.iter().find(|flow| {
             // Several flows of one script are stored once.
-            let same_script = settings.stored_as_script && flow.script == new.script;
+            let same_script = may_share && flow.script == new.script;
             flow.location == new.location && !same_script
         });
         if let Some(twin) = shared {

@@ -2,21 +2,28 @@
 //!
 //! **Invariant:** pure; either every storage is valid, or every problem is returned.
 
+mod build;
+mod environment;
 mod files;
 mod flows;
+mod grammar;
+mod habits;
+mod modules;
+mod names;
+mod unknown;
 pub mod values;
-
-use std::str::FromStr;
+mod versions;
 
 use crate::deps::requirements::{self, Requirements};
-use crate::facts::{Facts, Found};
-use crate::image_ref::{self, ImageRef, Repository, Tag};
+use crate::deps::script_block;
+use crate::facts::{Facts, Found, REQUIREMENTS_FILE};
 use crate::problem::{Place, Problem};
-use crate::runtime::{self, Settings};
-use crate::slug::slugify;
-use crate::spec::{Keyed, Pair, SpecFile, StorageSpec};
-use crate::storage::{Base, Check, Storage, UserFile};
+use crate::python::SyntaxError;
+use crate::runtime::{self, Runtime, Settings};
+use crate::spec::{Keyed, Pair, RuntimeKind, SpecFile, StorageSpec};
+use crate::storage::{Base, Check, Engine, Prefect1Fields, Storage, UserFile};
 use crate::user_file;
+use files::Stored;
 
 /// What the command line says instead of the spec.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +34,12 @@ pub struct Overrides {
     pub tags: Vec<String>,
     /// `--platform`.
     pub platforms: Vec<String>,
+    /// `--registry-url`.
+    pub registry_url: Option<String>,
+    /// `--image-name`.
+    pub image_name: Option<String>,
+    /// `--image-tag`.
+    pub image_tag: Option<String>,
 }
 
 /// Resolves every storage of a spec.
@@ -38,7 +51,8 @@ pub fn resolve(
     let mut problems = Vec::new();
     let mut storages = Vec::new();
     for (name, storage) in selected(spec, overrides, &mut problems) {
-        let mut resolver = Resolver { spec, facts, storage, problems: Vec::new() };
+        let mut resolver =
+            Resolver { spec, facts, storage, problems: Vec::new(), warnings: Vec::new() };
         let outcome = resolver.storage(name.as_deref(), overrides);
         for problem in resolver.problems {
             if !problems.contains(&problem) {
@@ -47,7 +61,8 @@ pub fn resolve(
         }
         storages.extend(outcome);
     }
-    same_image(spec, &storages, &mut problems);
+    names::same_image(spec, &storages, &mut problems);
+    build::one_engine(spec, &storages, &mut problems);
     if problems.is_empty() { Ok(storages) } else { Err(problems) }
 }
 
@@ -85,6 +100,12 @@ fn selected<'a>(
             "name one storage, or set image_name and image_tag in the spec".to_owned(),
         ));
     }
+    if overrides.image_name.is_some() && chosen.len() > 1 {
+        problems.push(flag_problem(
+            format!("--image-name names one image, but {} storages would be built", chosen.len()),
+            "name one storage, or set image_name in the spec".to_owned(),
+        ));
+    }
     chosen
 }
 
@@ -97,36 +118,12 @@ fn quoted(names: &[&str]) -> String {
     }
 }
 
-/// Two storages may not overwrite each other's image.
-fn same_image(spec: &SpecFile, storages: &[Storage], problems: &mut Vec<Problem>) {
-    for (at, storage) in storages.iter().enumerate() {
-        let twin = storages[..at].iter().find(|other| {
-            other.references.is_empty()
-                && storage.references.is_empty()
-                && other.repository == storage.repository
-                && other.tag == storage.tag
-        });
-        if let Some(twin) = twin {
-            let of_storage =
-                spec.storages.iter().find(|s| s.name.as_deref() == Some(&storage.name));
-            problems.push(Problem {
-                key: Some("image_name".to_owned()),
-                place: of_storage.and_then(|storage| storage.place.clone()),
-                message: format!(
-                    "storages `{}` and `{}` make the same image `{}`",
-                    twin.name, storage.name, storage.repository
-                ),
-                remedy: "give each its own image_name or image_tag".to_owned(),
-            });
-        }
-    }
-}
-
 struct Resolver<'a> {
     spec: &'a SpecFile,
     facts: &'a Facts,
     storage: &'a StorageSpec,
     problems: Vec<Problem>,
+    warnings: Vec<Problem>,
 }
 
 impl Resolver<'_> {
@@ -151,88 +148,136 @@ impl Resolver<'_> {
     fn storage(&mut self, name: Option<&str>, overrides: &Overrides) -> Option<Storage> {
         let spec = self.storage;
         self.check_grammars();
-        let settings = Settings {
-            directory: text(spec.prefect_directory.as_ref()),
-            path: text(spec.path.as_ref()),
-            prefect_version: text(spec.prefect_version.as_ref()),
-            python_version: text(spec.python_version.as_ref()),
-            stored_as_script: spec.stored_as_script.as_ref().is_some_and(|k| k.value),
-        };
+        let unknown = self.unknown(overrides);
         let scripts = self.scripts();
         let kind = self.runtime(&scripts);
         let runtime = runtime::of(kind);
-        let flows = self.flows(&scripts, kind, &settings);
-        let base = self.base(runtime.default_base(&settings));
-        let files = self.files(&flows);
-        let requirements = self.requirements();
-        let (repository, tag) = self.image(name, &flows);
+        let named = self.named_flows(&scripts, runtime);
+        let paths: Vec<&str> = scripts.iter().map(flows::Named::path).collect();
+        let requirements = self.requirements(kind, &paths);
+
+        let all_flows: Vec<_> = named.iter().flat_map(|(_, flows)| flows.clone()).collect();
+        let image_name = self.image_name(name, &all_flows, paths.first().copied(), overrides);
+        let fallback = image_name.as_deref().unwrap_or_default();
+        let fallback = fallback.rsplit('/').next().unwrap_or_default().replace('.', "-");
+        let storage_name = name.map_or(fallback, str::to_owned);
+
+        let needs_python = spec.base_image.is_none() && spec.dockerfile.is_none();
+        let inferred = match &spec.python_version {
+            None if needs_python => self.inferred_python(kind, &paths),
+            _ => None,
+        };
+        let python = text(spec.python_version.as_ref())
+            .or_else(|| inferred.as_ref().map(|inferred| inferred.version.as_str()));
+        let prefect = self.prefect_version(kind, &requirements);
+        let settings = Settings {
+            directory: text(spec.prefect_directory.as_ref()),
+            path: text(spec.path.as_ref()),
+            prefect_version: prefect.as_deref(),
+            python_version: python,
+            stored_as_script: spec.stored_as_script.as_ref().is_some_and(|k| k.value),
+            storage: &storage_name,
+        };
+        let flows = self.flows(named, runtime, &settings);
+        let modules = self.modules(&scripts, &flows, runtime, &settings);
+        let kwargs = self.build_kwargs();
+        let base = self.base(runtime.default_base(&settings), kwargs.target.as_deref());
+        let is_script = settings.stored_as_script || kind != RuntimeKind::Prefect1;
+        let stored = if is_script { Stored::AsScripts } else { Stored::Serialised };
+        let files = self.files(&flows, stored, &modules);
+        let image = image_name.map(|image_name| self.image(&image_name, overrides));
         let references = self.references(overrides);
-        let platforms = self.platforms(overrides);
+        let platforms = self.platforms(overrides, kwargs.platforms);
+        let address = self.address();
 
         let mut env = runtime.env(&settings);
         env.retain(|(key, _)| pairs(spec.env_vars.as_ref()).all(|pair| pair.key != *key));
         env.extend(pairs(spec.env_vars.as_ref()).map(|p| (p.key.clone(), p.value.clone())));
 
-        let base_has_engine = match &base {
-            Some(Base::Image(image)) => runtime.is_in_base(image),
-            // Whoever writes a Dockerfile sees to it; installing wheels still works without.
-            Some(Base::Dockerfile(_)) | None => true,
-        };
-        let engine = if matches!(&base, Some(Base::Image(_))) && base_has_engine {
-            None
-        } else {
-            runtime.engine(&settings)
-        };
-        let mut build_packages = list(spec.build_packages.as_ref());
-        if spec.base_image.is_none() {
-            for package in runtime.engine_build_packages(base_has_engine) {
-                if !build_packages.iter().any(|known| known == package) {
-                    build_packages.push((*package).to_owned());
-                }
-            }
-        }
-        let check = if spec.ignore_healthchecks.as_ref().is_some_and(|k| k.value) {
-            Check::Off
-        } else {
-            let exclude = list(spec.import_check_exclude.as_ref());
-            Check::On {
-                exclude: exclude.iter().map(|name| requirements::normalise(name)).collect(),
-            }
-        };
-        let repository = repository?;
-        let fallback = repository.to_string();
-        let fallback = fallback.rsplit('/').next().unwrap_or_default().replace('.', "-");
+        let (engine, build_packages) =
+            self.engine(runtime, &settings, base.as_ref(), &requirements);
+        let mut labels: Vec<(String, String)> = kwargs.labels;
+        labels.extend(pairs(spec.image_labels.as_ref()).map(|p| (p.key.clone(), p.value.clone())));
+        let (repository, tag) = image?;
+        let workdir = runtime.workdir(&settings);
+        let prefect1 = prefect1_fields(spec, overrides);
+        let stored_as_script = settings.stored_as_script;
+        let python_version = python.map(str::to_owned);
+        let origins = values::Origins { inferred_python: inferred };
         let mut storage = Storage {
-            name: name.map_or(fallback, str::to_owned),
+            name: storage_name.clone(),
             spec: self.spec.file.clone(),
-            repository,
+            repository: repository?,
             tag,
             references,
             runtime: kind,
             base: base?,
-            python_version: settings.python_version.map(str::to_owned),
+            python_version,
             env,
             system_packages: list(spec.system_packages.as_ref()),
             build_packages,
             requirements,
             engine,
             files,
+            modules,
             commands: list(spec.extra_dockerfile_commands.as_ref()),
+            environment: self.environment(&scripts),
             flows,
-            stored_as_script: settings.stored_as_script,
-            check,
+            stored_as_script,
+            prefect1,
+            build: kwargs.options,
+            address,
+            local_image: spec.local_image.as_ref().is_some_and(|k| k.value),
+            workdir,
+            check: check(spec),
             platforms,
-            labels: pairs(spec.image_labels.as_ref())
-                .map(|pair| (pair.key.clone(), pair.value.clone()))
-                .collect(),
+            labels,
             user: text(spec.user.as_ref()).map(str::to_owned),
             values: std::collections::BTreeMap::new(),
+            unknown,
+            warnings: std::mem::take(&mut self.warnings),
+            habits: Vec::new(),
         };
-        storage.values = values::of(spec, &storage, overrides);
+        storage.values = values::of(spec, &storage, overrides, &origins);
+        storage.habits = habits::of(self.spec, spec, &storage);
         Some(storage)
     }
 
-    fn base(&mut self, default: String) -> Option<Base> {
+    /// What is to be installed of the workflow engine, and all packages to build with.
+    fn engine(
+        &self,
+        runtime: &dyn Runtime,
+        settings: &Settings<'_>,
+        base: Option<&Base>,
+        requirements: &Requirements,
+    ) -> (Option<Engine>, Vec<String>) {
+        let spec = self.storage;
+        let base_has_engine = match base {
+            Some(Base::Image(image)) => runtime.is_in_base(image),
+            // Whoever writes a Dockerfile sees to it; installing wheels still works without.
+            Some(Base::Dockerfile(_)) | None => true,
+        };
+        let asks_for = |module: &str| {
+            let mut wanted = requirements.wanted.iter().filter_map(|r| r.distribution.as_ref());
+            runtime.yields_to_requirements() && wanted.any(|d| d.name == module)
+        };
+        let engine = if matches!(base, Some(Base::Image(_))) && base_has_engine {
+            None
+        } else {
+            runtime.engine(settings).filter(|engine| !asks_for(engine.module))
+        };
+        let mut build_packages = list(spec.build_packages.as_ref());
+        if spec.base_image.is_none() {
+            for package in runtime.engine_build_packages(settings, base_has_engine) {
+                if !build_packages.iter().any(|known| known == package) {
+                    build_packages.push((*package).to_owned());
+                }
+            }
+        }
+        (engine, build_packages)
+    }
+
+    fn base(&mut self, default: String, target: Option<&str>) -> Option<Base> {
         let spec = self.storage;
         if let (Some(_), Some(dockerfile)) = (&spec.base_image, &spec.dockerfile) {
             self.problem(
@@ -248,7 +293,7 @@ impl Resolver<'_> {
             ));
         };
         let (text, source) = self.file_text("dockerfile", dockerfile)?;
-        let parsed = match user_file::read(&text) {
+        let parsed = match user_file::read(&text, target) {
             Ok(parsed) => parsed,
             Err(error) => {
                 let place = Place { file: dockerfile.value.clone(), line: error.line };
@@ -308,7 +353,7 @@ impl Resolver<'_> {
         None
     }
 
-    fn requirements(&mut self) -> Requirements {
+    fn requirements(&mut self, kind: RuntimeKind, scripts: &[&str]) -> Requirements {
         let spec = self.storage;
         let mut result = Requirements::default();
         for item in spec.python_dependencies.iter().flat_map(|list| &list.value) {
@@ -327,173 +372,79 @@ impl Resolver<'_> {
                 requirements::read_file(&path.value, &text_of, &mut result, &mut self.problems);
             }
         }
+        for path in self.inferred_requirements(kind, scripts) {
+            requirements::read_file(&path, &text_of, &mut result, &mut self.problems);
+        }
         result
     }
 
-    fn image(
-        &mut self,
-        name: Option<&str>,
-        flows: &[crate::storage::Flow],
-    ) -> (Option<Repository>, Option<Tag>) {
+    /// Where requirements are read from although the spec does not say so: the scripts' own blocks
+    /// of PEP 723; or, for a script without a spec, the file that everyone has beside it.
+    fn inferred_requirements(&self, kind: RuntimeKind, scripts: &[&str]) -> Vec<String> {
         let spec = self.storage;
-        let from_flows = match flows {
-            [flow] => Some(slugify(&flow.name)),
+        let unread = |key: &str| {
+            let is_unknown = spec.unknown.iter().any(|unknown| unknown.key == key);
+            is_unknown || self.spec.unread.iter().any(|unread| unread == key)
+        };
+        if spec.requirements.is_some() || unread("requirements") {
+            return Vec::new();
+        }
+        let text = |path: &str| match self.facts.at(path) {
+            Found::File(file) => file.text.as_deref(),
             _ => None,
         };
-        let given = text(spec.image_name.as_ref()).map(str::to_owned);
-        let inferred = from_flows.or_else(|| name.map(str::to_lowercase));
-        let Some(image_name) = given.or(inferred) else {
-            if !flows.is_empty() {
-                let message = format!("{} flows share one image without a name", flows.len());
-                self.problem("image_name", None, message, "set image_name = \"…\"");
-            }
-            return (None, None);
-        };
-        let full = match text(spec.registry_url.as_ref()) {
-            Some(registry) if !registry.trim_end_matches('/').is_empty() => {
-                format!("{}/{image_name}", registry.trim_end_matches('/'))
-            }
-            _ => image_name.clone(),
-        };
-        let key =
-            if image_name.parse::<Repository>().is_ok() { "registry_url" } else { "image_name" };
-        let place = match key {
-            "image_name" => spec.image_name.as_ref(),
-            _ => spec.registry_url.as_ref().or(spec.image_name.as_ref()),
-        };
-        let place = place.map(|keyed| &keyed.place);
-        let repository = self.name(key, place, full.parse::<Repository>());
-        let tag = spec
-            .image_tag
-            .as_ref()
-            .and_then(|tag| self.name("image_tag", Some(&tag.place), Tag::from_str(&tag.value)));
-        (repository, tag)
+        let has_block = |path: &&str| text(path).and_then(script_block).is_some();
+        let blocks: Vec<String> =
+            scripts.iter().copied().filter(has_block).map(str::to_owned).collect();
+        let says_itself = spec.python_dependencies.is_some() || unread("python_dependencies");
+        // A `Docker(...)` call says all that its image has.
+        let has_call = kind == RuntimeKind::Prefect1 && self.has_docker_call(scripts);
+        let alone = self.spec.is_script && !says_itself && !has_call;
+        if blocks.is_empty() && alone && text(REQUIREMENTS_FILE).is_some() {
+            return vec![REQUIREMENTS_FILE.to_owned()];
+        }
+        blocks
     }
 
-    fn name<T>(
-        &mut self,
-        key: &str,
-        place: Option<&Place>,
-        parsed: Result<T, image_ref::NotAName>,
-    ) -> Option<T> {
-        match parsed {
-            Ok(name) => Some(name),
-            Err(error) => {
-                self.problem(key, place, error.message, error.remedy);
-                None
-            }
-        }
-    }
-
-    fn references(&mut self, overrides: &Overrides) -> Vec<ImageRef> {
-        let mut references = Vec::new();
-        for tag in &overrides.tags {
-            match tag.parse() {
-                Ok(reference) => references.push(reference),
-                Err(image_ref::NotAName { message, remedy }) => {
-                    self.problems.push(flag_problem(format!("--tag: {message}"), remedy));
-                }
-            }
-        }
-        references
-    }
-
-    fn platforms(&mut self, overrides: &Overrides) -> Vec<String> {
-        let remedy = "write os/architecture, as linux/arm64";
-        let fits = |platform: &str| {
-            let parts: Vec<&str> = platform.split('/').collect();
-            (2..=3).contains(&parts.len())
-                && parts.iter().all(|part| {
-                    !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-                })
-        };
-        if !overrides.platforms.is_empty() {
-            for platform in overrides.platforms.iter().filter(|platform| !fits(platform)) {
-                let message = format!("--platform: `{platform}` is not a platform");
-                self.problems.push(flag_problem(message, remedy.to_owned()));
-            }
-            return overrides.platforms.clone();
-        }
-        let platforms = self.storage.platforms.as_ref().map_or(&[][..], |list| &list.value);
-        for platform in platforms.iter().filter(|platform| !fits(&platform.value)) {
-            let message = format!("`{}` is not a platform", platform.value);
-            self.problem("platforms", Some(&platform.place), message, remedy);
-        }
-        platforms.iter().map(|platform| platform.value.clone()).collect()
-    }
-
-    /// Values that must have a certain form whatever the rest says.
-    fn check_grammars(&mut self) {
-        let spec = self.storage;
-        if let Some(base) = &spec.base_image
-            && !image_ref::is_base_image(&base.value)
-        {
-            let message = format!("`{}` is not an image", base.value);
-            let remedy = "write name:tag, as python:3.11-slim";
-            self.problem("base_image", Some(&base.place), message, remedy);
-        }
-        for (key, value) in
-            [("python_version", &spec.python_version), ("prefect_version", &spec.prefect_version)]
-        {
-            let Some(value) = value else { continue };
-            if value.value.parse::<pep440_rs::Version>().is_err() {
-                let message = format!("`{}` is not a version", value.value);
-                let remedy = format!("write {key} = \"3.11\", for example");
-                self.problem(key, Some(&value.place), message, remedy);
-            }
-        }
-        for (key, value) in [("prefect_directory", &spec.prefect_directory), ("path", &spec.path)] {
-            let Some(value) = value else { continue };
-            if !value.value.starts_with('/') || value.value.chars().any(char::is_control) {
-                let message = format!("`{}` is not an absolute path of the image", value.value);
-                self.problem(key, Some(&value.place), message, "begin it with `/`");
-            }
-        }
-        for (key, packages) in
-            [("system_packages", &spec.system_packages), ("build_packages", &spec.build_packages)]
-        {
-            for package in packages.iter().flat_map(|list| &list.value) {
-                if !is_debian_package(&package.value) {
-                    let message = format!("`{}` is not the name of a package", package.value);
-                    let remedy = "write one Debian package per item, as \"unixodbc\"";
-                    self.problem(key, Some(&package.place), message, remedy);
-                }
-            }
-        }
-        for (key, table) in [("env_vars", &spec.env_vars), ("image_labels", &spec.image_labels)] {
-            for pair in pairs(table.as_ref()) {
-                let fits = |c: char| {
-                    c.is_ascii_graphic() && !matches!(c, '=' | '"' | '\'' | '\\' | '$' | '`' | '#')
-                };
-                if pair.key.is_empty() || !pair.key.chars().all(fits) {
-                    let message = format!("`{}` cannot be a name in `{key}`", pair.key);
-                    let remedy = "use letters, digits, `_`, `-` and `.`";
-                    self.problem(key, Some(&pair.place), message, remedy);
-                }
-                if pair.value.contains('\0') {
-                    let message = format!("the value of `{}` holds a NUL character", pair.key);
-                    self.problem(key, Some(&pair.place), message, "remove the character");
-                }
-            }
-        }
-        if let Some(user) = &spec.user {
-            let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ':');
-            if user.value.is_empty() || !user.value.chars().all(fits) {
-                let message = format!("`{}` is not a user", user.value);
-                self.problem("user", Some(&user.place), message, "write a name or uid[:gid]");
-            }
-        }
+    fn has_docker_call(&self, scripts: &[&str]) -> bool {
+        let read = |path: &&str| self.facts.scripts.get(*path)?.as_ref().ok();
+        scripts.iter().filter_map(read).any(|script| !script.storages.is_empty())
     }
 }
 
-/// `name[:architecture][=version]` or `name[/release]`, as apt-get takes it.
-fn is_debian_package(text: &str) -> bool {
-    let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    text.starts_with(word)
-        && text.chars().all(|c| {
-            c.is_ascii_alphanumeric()
-                || matches!(c, '+' | '-' | '.' | ':' | '=' | '~' | '/' | '*' | '_')
-        })
+fn check(spec: &StorageSpec) -> Check {
+    if spec.ignore_healthchecks.as_ref().is_some_and(|keyed| keyed.value) {
+        return Check::Off;
+    }
+    let exclude = list(spec.import_check_exclude.as_ref());
+    Check::On { exclude: exclude.iter().map(|name| requirements::normalise(name)).collect() }
+}
+
+fn prefect1_fields(spec: &StorageSpec, overrides: &Overrides) -> Prefect1Fields {
+    let owned = |keyed: &Option<Keyed<String>>| text(keyed.as_ref()).map(str::to_owned);
+    Prefect1Fields {
+        registry_url: overrides.registry_url.clone().or_else(|| owned(&spec.registry_url)),
+        secrets: list(spec.secrets.as_ref()),
+        directory: owned(&spec.prefect_directory),
+        path: owned(&spec.path),
+        version: owned(&spec.prefect_version),
+    }
+}
+
+/// What is said of a file that is not Python.
+pub fn not_python(name: &str, error: &SyntaxError) -> String {
+    let said = &error.message;
+    if said.starts_with("this is") {
+        format!("`{name}` cannot be read: {said}")
+    } else {
+        format!("`{name}` is not valid Python 3: {said}")
+    }
+}
+
+/// The name of a file without its folder and `.py`.
+fn stem(path: &str) -> &str {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.strip_suffix(".py").unwrap_or(name)
 }
 
 fn text(keyed: Option<&Keyed<String>>) -> Option<&str> {

@@ -7,32 +7,64 @@ use std::collections::BTreeMap;
 use serde_json::{Value as Json, json};
 
 use super::Overrides;
+use super::versions::Inferred;
+use crate::spec::document::{Node, Table};
 use crate::spec::{FlowSpec, Keyed, Pair, StorageSpec};
 use crate::storage::{Base, Storage, Value};
+
+/// What resolving found out on the way.
+pub(super) struct Origins {
+    pub(super) inferred_python: Option<Inferred>,
+}
 
 /// The values of a storage with their origins.
 pub(super) fn of(
     spec: &StorageSpec,
     storage: &Storage,
     overrides: &Overrides,
+    origins: &Origins,
 ) -> BTreeMap<&'static str, Value> {
     let mut values = Values(BTreeMap::new());
     let inferred = |name: &str| format!("inferred from {name}");
-    values.put("runtime", json!(storage.runtime.name()), inferred("the imports of the flows"));
+    values.put("runtime", json!(storage.runtime.name()), inferred("the flows"));
     let name = storage.repository.to_string();
     let name = name.rsplit('/').next().unwrap_or_default();
-    values.put("image_name", json!(name), inferred("the flow's name"));
+    let from = if storage.flows.len() == 1 { "the flow's name" } else { "the storage's name" };
+    values.put("image_name", json!(name), inferred(from));
     match &storage.base {
         Base::Image(image) => values.put("base_image", json!(image), "default".to_owned()),
         Base::Dockerfile(_) => {}
+    }
+    if let Some(Inferred { version, from }) = &origins.inferred_python {
+        values.put("python_version", json!(version), inferred(from));
     }
     if !storage.build_packages.is_empty() && spec.build_packages.is_none() {
         let origin = inferred("the base image, which lacks the workflow engine");
         values.put("build_packages", json!(storage.build_packages), origin);
     }
+    if let [first, ..] = storage.requirements.wanted.as_slice()
+        && spec.requirements.is_none()
+        && spec.python_dependencies.is_none()
+    {
+        let file = &first.place.file;
+        values.put("requirements", json!([file]), inferred(&format!("`{file}`")));
+    }
+    if !storage.modules.files.is_empty() {
+        let files: Vec<&str> = storage.modules.files.iter().map(|m| m.path.as_str()).collect();
+        values.put("modules", json!(files), inferred("the imports of the flows"));
+    }
     values.0.extend(written(spec));
     if !overrides.platforms.is_empty() {
         values.put("platforms", json!(overrides.platforms), "--platform".to_owned());
+    }
+    for (key, flag, value) in [
+        ("registry_url", "--registry-url", &overrides.registry_url),
+        ("image_name", "--image-name", &overrides.image_name),
+        ("image_tag", "--image-tag", &overrides.image_tag),
+    ] {
+        if let Some(value) = value {
+            values.put(key, json!(value), flag.to_owned());
+        }
     }
     values.0
 }
@@ -49,7 +81,7 @@ pub fn written(spec: &StorageSpec) -> BTreeMap<&'static str, Value> {
         }
     });
     values.keyed("runtime", spec.runtime.as_ref(), |kind| json!(kind.name()));
-    let texts: [(&'static str, &Option<Keyed<String>>); 11] = [
+    let texts: [(&'static str, &Option<Keyed<String>>); 12] = [
         ("registry_url", &spec.registry_url),
         ("image_name", &spec.image_name),
         ("image_tag", &spec.image_tag),
@@ -61,13 +93,17 @@ pub fn written(spec: &StorageSpec) -> BTreeMap<&'static str, Value> {
         ("prefect_directory", &spec.prefect_directory),
         ("path", &spec.path),
         ("user", &spec.user),
+        ("base_url", &spec.base_url),
     ];
     for (key, text) in texts {
         values.keyed(key, text.as_ref(), |text| json!(text));
     }
     values.keyed("stored_as_script", spec.stored_as_script.as_ref(), |on| json!(on));
+    values.keyed("local_image", spec.local_image.as_ref(), |on| json!(on));
+    values.keyed("tls_config", spec.tls_config.as_ref(), tree);
+    values.keyed("build_kwargs", spec.build_kwargs.as_ref(), table_of);
     values.keyed("ignore_healthchecks", spec.ignore_healthchecks.as_ref(), |on| json!(on));
-    let lists: [(&'static str, &Option<List>); 7] = [
+    let lists: [(&'static str, &Option<List>); 9] = [
         ("python_dependencies", &spec.python_dependencies),
         ("requirements", &spec.requirements),
         ("system_packages", &spec.system_packages),
@@ -75,6 +111,8 @@ pub fn written(spec: &StorageSpec) -> BTreeMap<&'static str, Value> {
         ("extra_dockerfile_commands", &spec.extra_dockerfile_commands),
         ("import_check_exclude", &spec.import_check_exclude),
         ("platforms", &spec.platforms),
+        ("modules", &spec.modules),
+        ("secrets", &spec.secrets),
     ];
     for (key, list) in lists {
         let items = |list: &Vec<Keyed<String>>| list.iter().map(|item| json!(item.value)).collect();
@@ -92,6 +130,26 @@ pub fn written(spec: &StorageSpec) -> BTreeMap<&'static str, Value> {
         values.keyed(key, table.as_ref(), object);
     }
     values.0
+}
+
+/// A tree of the document as JSON.
+fn tree(node: &Node) -> Json {
+    match node {
+        Node::String(text) => json!(text),
+        Node::Integer(number) => json!(number),
+        // Numbers that JSON cannot hold stay as they are written.
+        Node::Float(text) => {
+            text.parse::<f64>().map_or_else(|_| json!(text), |number| json!(number))
+        }
+        Node::Boolean(on) => json!(on),
+        Node::List(items) => items.iter().map(|item| tree(&item.node)).collect(),
+        Node::Table(table) => table_of(table),
+        Node::Other(_) => Json::Null,
+    }
+}
+
+fn table_of(table: &Table) -> Json {
+    Json::Object(table.entries.iter().map(|e| (e.key.clone(), tree(&e.value.node))).collect())
 }
 
 type List = Keyed<Vec<Keyed<String>>>;

@@ -2,10 +2,11 @@
 //!
 //! **Invariant:** what differs between runtimes is said here and in `image/flows.py`, nowhere else.
 
+mod prefect;
 mod prefect1;
 mod python;
 
-use crate::python::Script;
+use crate::python::script::{FlowKind, Script, Value};
 use crate::spec::RuntimeKind;
 use crate::storage::Engine;
 
@@ -13,11 +14,16 @@ use crate::storage::Engine;
 pub const PROGRAMS: &[(&str, &str)] = &[
     ("check_environment.py", include_str!("image/check_environment.py")),
     ("flows.py", include_str!("image/flows.py")),
+    ("flowstorage_arguments.py", include_str!("image/flowstorage_arguments.py")),
     ("flowstorage_distributions.py", include_str!("image/flowstorage_distributions.py")),
+    ("flowstorage_environment.py", include_str!("image/flowstorage_environment.py")),
+    ("flowstorage_prefect.py", include_str!("image/flowstorage_prefect.py")),
     ("flowstorage_prefect1.py", include_str!("image/flowstorage_prefect1.py")),
     ("flowstorage_probe.py", include_str!("image/flowstorage_probe.py")),
     ("flowstorage_python.py", include_str!("image/flowstorage_python.py")),
 ];
+/// The program that makes local modules importable from anywhere.
+pub const MODULES_PATH: (&str, &str) = ("modules_path.py", include_str!("image/modules_path.py"));
 /// The program that keeps what was compiled as wheels, run in the build stage.
 pub const WHEELS: &str = include_str!("image/wheels.py");
 
@@ -29,8 +35,15 @@ pub trait Runtime {
     /// What to install where the base lacks it.
     fn engine(&self, settings: &Settings<'_>) -> Option<Engine>;
 
+    /// Whether a requirement of the user's own says which engine is wanted, so that ours is not.
+    fn yields_to_requirements(&self) -> bool;
+
     /// Debian packages that building [`Runtime::engine`] takes on a plain base.
-    fn engine_build_packages(&self, base_has_engine: bool) -> &'static [&'static str];
+    fn engine_build_packages(
+        &self,
+        settings: &Settings<'_>,
+        base_has_engine: bool,
+    ) -> &'static [&'static str];
 
     /// Whether an image of this name brings the engine.
     fn is_in_base(&self, base: &str) -> bool;
@@ -38,18 +51,44 @@ pub trait Runtime {
     /// Environment variables that the image needs; the spec's own win.
     fn env(&self, settings: &Settings<'_>) -> Vec<(String, String)>;
 
-    /// The names of a script's flows, or why they cannot be known: a line, message and remedy.
-    fn flow_names(
-        &self,
-        script: &Script,
-        stem: &str,
-    ) -> Result<Vec<String>, (usize, String, String)>;
+    /// The flows of a script, or why they cannot be known.
+    fn flows(&self, script: &Script, stem: &str) -> Result<Vec<NamedFlow>, NoFlows>;
 
-    /// The path of a flow in the image.
-    fn location(&self, settings: &Settings<'_>, slug: &str, script_name: &str) -> String;
+    /// The path of a flow in the image. `script` is the script's path below the folder of the spec,
+    /// or its name.
+    fn location(&self, settings: &Settings<'_>, slug: &str, script: &str) -> String;
 
-    /// Whether flows are loaded by a name that must have a slug of its own.
+    /// The folder of local modules in the image.
+    fn modules_folder(&self, settings: &Settings<'_>) -> String;
+
+    /// The folder that a container starts in, where it is not the base's.
+    fn workdir(&self, settings: &Settings<'_>) -> Option<String>;
+
+    /// Whether a flow has a file of its own, named by its slug.
     fn has_slugs(&self) -> bool;
+
+    /// Whether several flows of one script have one location.
+    fn shares_locations(&self) -> bool;
+}
+
+/// A flow of a script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedFlow {
+    /// Its name.
+    pub name: String,
+    /// Its function, where it is one.
+    pub function: Option<String>,
+}
+
+/// Why the flows of a script cannot be known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoFlows {
+    /// The line of the script, counted from 1.
+    pub line: usize,
+    /// One line.
+    pub message: String,
+    /// What to do.
+    pub remedy: String,
 }
 
 /// What of the spec decides about locations and versions.
@@ -65,30 +104,65 @@ pub struct Settings<'a> {
     pub python_version: Option<&'a str>,
     /// `stored_as_script`.
     pub stored_as_script: bool,
+    /// Name of the storage.
+    pub storage: &'a str,
 }
 
 /// The runtime of a kind.
 pub fn of(kind: RuntimeKind) -> &'static dyn Runtime {
     match kind {
         RuntimeKind::Prefect1 => &prefect1::Prefect1,
+        RuntimeKind::Prefect => &prefect::Prefect,
         RuntimeKind::Python => &python::Python,
     }
 }
 
-/// The runtime that a script's imports ask for, or why there is none.
-pub fn detect(script: &Script) -> Result<RuntimeKind, String> {
+/// The runtime that a script's flows ask for.
+pub fn detect(script: &Script) -> RuntimeKind {
+    if let Some(flow) = script.flows.first() {
+        return match flow.kind {
+            FlowKind::Prefect1 => RuntimeKind::Prefect1,
+            FlowKind::Prefect => RuntimeKind::Prefect,
+        };
+    }
     let prefect = |name: &String| name == "prefect" || name.starts_with("prefect.");
-    if !script.imports.iter().any(prefect) {
-        return Ok(RuntimeKind::Python);
+    let is_prefect = script.imports.iter().any(prefect) || !script.storages.is_empty();
+    if is_prefect { RuntimeKind::Prefect1 } else { RuntimeKind::Python }
+}
+
+/// The flows of one kind of Prefect that a script makes.
+fn prefect_flows(script: &Script, kind: FlowKind) -> Result<Vec<NamedFlow>, NoFlows> {
+    let remedy = || "write flows = { \"flow name\" = \"path of the script\" }".to_owned();
+    let mut flows = Vec::new();
+    for flow in script.flows.iter().filter(|flow| flow.kind == kind) {
+        let Value::Text(name) = &flow.name else {
+            let because = match &flow.name {
+                Value::Unknown(unknown) => format!(": `{}`", unknown.expression),
+                _ => String::new(),
+            };
+            return Err(NoFlows {
+                line: flow.at.line,
+                message: format!("the name of this flow is known only when it runs{because}"),
+                remedy: remedy(),
+            });
+        };
+        flows.push(NamedFlow { name: name.clone(), function: flow.function.clone() });
     }
-    // `flow` came with Prefect 2, where `Flow` is no longer made by hand.
-    if script.prefect_names.iter().any(|name| name == "flow") {
-        return Err("the script is a flow of Prefect 2 or 3, which has no runtime yet".to_owned());
+    if flows.is_empty() {
+        return Err(NoFlows {
+            line: 1,
+            message: "no flow is made in this script".to_owned(),
+            remedy: remedy(),
+        });
     }
-    Ok(RuntimeKind::Prefect1)
+    Ok(flows)
 }
 
 /// Joins a folder and a name with one slash.
 fn join(folder: &str, name: &str) -> String {
     format!("{}/{name}", folder.trim_end_matches('/'))
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }

@@ -1,9 +1,9 @@
 //! Plain Python: the script is what runs.
 //!
-//! **Invariant:** nothing but the script is put into the image.
+//! **Invariant:** nothing but the script and its modules is put into the image.
 
-use super::{Runtime, Settings, join};
-use crate::python::Script;
+use super::{NamedFlow, NoFlows, Runtime, Settings, file_name, join};
+use crate::python::script::Script;
 use crate::storage::Engine;
 
 const DIRECTORY: &str = "/opt/flows";
@@ -21,8 +21,12 @@ impl Runtime for Python {
         None
     }
 
-    fn engine_build_packages(&self, _: bool) -> &'static [&'static str] {
+    fn engine_build_packages(&self, _: &Settings<'_>, _: bool) -> &'static [&'static str] {
         &[]
+    }
+
+    fn yields_to_requirements(&self) -> bool {
+        false
     }
 
     fn is_in_base(&self, _: &str) -> bool {
@@ -33,18 +37,31 @@ impl Runtime for Python {
         Vec::new()
     }
 
-    fn flow_names(&self, _: &Script, stem: &str) -> Result<Vec<String>, (usize, String, String)> {
-        Ok(vec![stem.to_owned()])
+    fn flows(&self, _: &Script, stem: &str) -> Result<Vec<NamedFlow>, NoFlows> {
+        Ok(vec![NamedFlow { name: stem.to_owned(), function: None }])
     }
 
-    fn location(&self, settings: &Settings<'_>, _: &str, script_name: &str) -> String {
+    fn location(&self, settings: &Settings<'_>, _: &str, script: &str) -> String {
         match settings.path {
             Some(path) => path.to_owned(),
-            None => join(settings.directory.unwrap_or(DIRECTORY), script_name),
+            None => join(settings.directory.unwrap_or(DIRECTORY), file_name(script)),
         }
     }
 
+    /// Beside the scripts, as on the user's machine.
+    fn modules_folder(&self, settings: &Settings<'_>) -> String {
+        settings.directory.unwrap_or(DIRECTORY).to_owned()
+    }
+
+    fn workdir(&self, _: &Settings<'_>) -> Option<String> {
+        None
+    }
+
     fn has_slugs(&self) -> bool {
+        false
+    }
+
+    fn shares_locations(&self) -> bool {
         false
     }
 }

@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 use crate::problem::{Place, Problem};
 
 /// A value with the line that it starts on, counted from 1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Located {
     /// The value.
     pub node: Node,
@@ -16,7 +16,7 @@ pub struct Located {
 }
 
 /// What a document can hold.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Node {
     /// A string.
     String(String),
@@ -49,14 +49,14 @@ impl Node {
 }
 
 /// Keys and values in the order of the document.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Table {
     /// The entries; no two have the same key.
     pub entries: Vec<Entry>,
 }
 
 /// One key of a table.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The key.
     pub key: String,

@@ -1,4 +1,4 @@
-//! The keys that a spec may hold, and the keys of Prefect that later versions take.
+//! The keys that a spec may hold.
 //!
 //! **Invariant:** every key of [`super::StorageSpec`] is here once, and nothing else is.
 
@@ -15,6 +15,10 @@ pub enum Shape {
     Pairs,
     /// A list of paths, or a table of name and path.
     Flows,
+    /// A table of values of any kind.
+    Options,
+    /// `true` or `false`, or a table.
+    SwitchOrOptions,
 }
 
 impl Shape {
@@ -26,6 +30,8 @@ impl Shape {
             Self::Texts => "write a list of strings, as [\"a\", \"b\"]",
             Self::Pairs => "write a table of strings, as { NAME = \"value\" }",
             Self::Flows => "write a list of paths, or a table { \"flow name\" = \"path\" }",
+            Self::Options => "write a table, as { nocache = true }",
+            Self::SwitchOrOptions => "write true, false, or a table, as { ca_cert = \"ca.pem\" }",
         }
     }
 }
@@ -48,7 +54,7 @@ const fn key(name: &'static str, shape: Shape, about: &'static str) -> Key {
 /// All keys, in the order that the documentation has them in.
 pub const KEYS: &[Key] = &[
     key("flows", Shape::Flows, "flow scripts: paths, globs, or a table of name and path"),
-    key("runtime", Shape::Text, "`prefect1` or `python`; found from the script's imports"),
+    key("runtime", Shape::Text, "`prefect1`, `prefect` or `python`; found from the flows"),
     key("registry_url", Shape::Text, "registry and namespace in front of the image name"),
     key("image_name", Shape::Text, "repository of the image; the slug of a single flow's name"),
     key("image_tag", Shape::Text, "tag of the image; a digest of what goes in"),
@@ -60,6 +66,7 @@ pub const KEYS: &[Key] = &[
     key("requirements", Shape::Texts, "requirements.txt and pyproject.toml files"),
     key("env_vars", Shape::Pairs, "environment variables of the image; `$NAME` is expanded"),
     key("files", Shape::Pairs, "files and folders to copy: source and destination"),
+    key("modules", Shape::Texts, "local modules and packages; found by reading imports"),
     key("system_packages", Shape::Texts, "Debian packages in the image"),
     key("build_packages", Shape::Texts, "Debian packages only where Python packages are built"),
     key("extra_dockerfile_commands", Shape::Texts, "instructions after files, before the check"),
@@ -69,6 +76,11 @@ pub const KEYS: &[Key] = &[
     key("stored_as_script", Shape::Switch, "store the script instead of the serialised flow"),
     key("ignore_healthchecks", Shape::Switch, "build without the check"),
     key("import_check_exclude", Shape::Texts, "dependencies that the check does not import"),
+    key("secrets", Shape::Texts, "names of the Prefect secrets that loading the flow takes"),
+    key("local_image", Shape::Switch, "take the base image from the engine, do not pull it"),
+    key("base_url", Shape::Text, "address of the engine, as docker's --host"),
+    key("tls_config", Shape::SwitchOrOptions, "TLS of `base_url`"),
+    key("build_kwargs", Shape::Options, "options of docker-py's build, as BuildKit has them"),
     key("platforms", Shape::Texts, "platforms to build for, as linux/amd64"),
     key("image_labels", Shape::Pairs, "labels of the image"),
     key("user", Shape::Text, "user that the image runs as, where the base's user is not root"),

@@ -6,10 +6,14 @@
 pub mod document;
 pub mod keys;
 mod read;
+pub mod script;
 
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use crate::problem::{Place, Problem};
+use document::{Node, Table};
 
 /// A value with the place that it was written at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +36,8 @@ pub struct SpecFile {
     /// Keys that are there but could not be read: that they have no value is no problem of its
     /// own.
     pub unread: Vec<String>,
+    /// Whether a flow script is the spec.
+    pub is_script: bool,
 }
 
 /// The keys of one storage, inherited ones included.
@@ -67,6 +73,35 @@ pub struct StorageSpec {
     pub platforms: Option<Keyed<Vec<Keyed<String>>>>,
     pub image_labels: Option<Keyed<Vec<Pair>>>,
     pub user: Option<Keyed<String>>,
+    pub modules: Option<Keyed<Vec<Keyed<String>>>>,
+    pub local_image: Option<Keyed<bool>>,
+    pub secrets: Option<Keyed<Vec<Keyed<String>>>>,
+    pub base_url: Option<Keyed<String>>,
+    pub tls_config: Option<Keyed<Node>>,
+    pub build_kwargs: Option<Keyed<Table>>,
+    /// Values that a flow script computes: no key has them until someone says what they are.
+    pub unknown: Vec<UnknownValue>,
+}
+
+/// A value of a flow script that only a run could tell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UnknownValue {
+    /// The key of the spec; `**` where it may be any.
+    pub key: String,
+    /// The entry of a table, or the number of an item of a list, where only that is unknown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub item: Option<String>,
+    /// The expression as it is written.
+    pub expression: String,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub place: Place,
+    /// The environment variable that would tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variable: Option<String>,
+    /// The file that would tell, if it were there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing_file: Option<String>,
 }
 
 /// A key and a value of a table whose keys are the user's own.
@@ -96,18 +131,21 @@ pub struct FlowSpec {
 pub enum RuntimeKind {
     /// Prefect 1.x.
     Prefect1,
+    /// Prefect 2 and 3.
+    Prefect,
     /// A script without a workflow engine.
     Python,
 }
 
 impl RuntimeKind {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 2] = [Self::Prefect1, Self::Python];
+    pub const ALL: [Self; 3] = [Self::Prefect1, Self::Prefect, Self::Python];
 
     /// The word in a spec.
     pub fn name(self) -> &'static str {
         match self {
             Self::Prefect1 => "prefect1",
+            Self::Prefect => "prefect",
             Self::Python => "python",
         }
     }
@@ -162,5 +200,5 @@ pub fn parse(text: &str, format: Format, file: &str, folder: PathBuf) -> (SpecFi
         },
     };
     let unread = problems.iter().filter_map(|problem| problem.key.clone()).collect();
-    (SpecFile { file: file.to_owned(), folder, storages, unread }, problems)
+    (SpecFile { file: file.to_owned(), folder, storages, unread, is_script: false }, problems)
 }

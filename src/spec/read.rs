@@ -67,7 +67,7 @@ pub(super) fn storages(table: &Table, file: &str, problems: &mut Vec<Problem>) -
 }
 
 /// What bake accepts as the name of a target, and what a shell does not take for a flag.
-fn is_target_name(name: &str) -> bool {
+pub(super) fn is_target_name(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_alphanumeric())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }
@@ -97,6 +97,20 @@ fn merge(shared: &[&Entry], own: &Table) -> Vec<Entry> {
     let new = own.entries.iter().filter(|e| shared.iter().all(|s| s.key != e.key));
     merged.extend(new.cloned());
     merged
+}
+
+/// One storage whose keys are all in one table.
+pub(super) fn storage(
+    table: &Table,
+    name: Option<String>,
+    place: &Place,
+    problems: &mut Vec<Problem>,
+) -> StorageSpec {
+    let mut reader = Reader { file: &place.file, problems };
+    for entry in &table.entries {
+        reader.check_key(entry);
+    }
+    reader.storage(name, Some(place.clone()), &table.entries)
 }
 
 struct Reader<'a> {
@@ -178,6 +192,12 @@ impl Reader<'_> {
             "platforms" => storage.platforms = self.texts(entry),
             "image_labels" => storage.image_labels = self.pairs(entry),
             "user" => storage.user = self.text(entry),
+            "modules" => storage.modules = self.texts(entry),
+            "local_image" => storage.local_image = self.switch(entry),
+            "secrets" => storage.secrets = self.texts(entry),
+            "base_url" => storage.base_url = self.text(entry),
+            "tls_config" => storage.tls_config = self.tls(entry),
+            "build_kwargs" => storage.build_kwargs = self.table(entry),
             other => unreachable!("`{other}` is in KEYS but has no field"),
         }
     }
@@ -207,6 +227,22 @@ impl Reader<'_> {
             return Some(self.keyed(entry, *value));
         }
         self.wrong_type(entry, Shape::Switch.remedy());
+        None
+    }
+
+    fn table(&mut self, entry: &Entry) -> Option<Keyed<Table>> {
+        if let Node::Table(table) = &entry.value.node {
+            return Some(self.keyed(entry, table.clone()));
+        }
+        self.wrong_type(entry, Shape::Options.remedy());
+        None
+    }
+
+    fn tls(&mut self, entry: &Entry) -> Option<Keyed<Node>> {
+        if let node @ (Node::Boolean(_) | Node::Table(_)) = &entry.value.node {
+            return Some(self.keyed(entry, node.clone()));
+        }
+        self.wrong_type(entry, Shape::SwitchOrOptions.remedy());
         None
     }
 
@@ -287,7 +323,9 @@ impl Reader<'_> {
         let kind = RuntimeKind::ALL.into_iter().find(|kind| kind.name() == text.value);
         if kind.is_none() {
             let message = format!("`{}` is not a runtime", text.value);
-            self.problem("runtime", entry.line, message, "write \"prefect1\" or \"python\"");
+            let names = RuntimeKind::ALL.map(|kind| format!("\"{}\"", kind.name()));
+            let remedy = format!("write {}", names.join(" or "));
+            self.problem("runtime", entry.line, message, remedy);
         }
         Some(self.keyed(entry, kind?))
     }
@@ -311,9 +349,9 @@ mod tests {
             let value = match key.shape {
                 Shape::Text if key.name == "runtime" => "\"python\"",
                 Shape::Text => "\"x\"",
-                Shape::Switch => "true",
+                Shape::Switch | Shape::SwitchOrOptions => "true",
                 Shape::Texts | Shape::Flows => "[\"x\"]",
-                Shape::Pairs => "{ a = \"x\" }",
+                Shape::Pairs | Shape::Options => "{ a = \"x\" }",
             };
             let (spec, problems) = read(&format!("{} = {value}", key.name));
             assert_eq!(problems, Vec::<String>::new(), "{}", key.name);
@@ -338,7 +376,8 @@ mod tests {
                  remove it; docs/spec.md lists all keys",
                 "s.toml:2: `flows` is a number\n    \
                  write a list of paths, or a table { \"flow name\" = \"path\" }",
-                "s.toml:3: `airflow` is not a runtime\n    write \"prefect1\" or \"python\"",
+                "s.toml:3: `airflow` is not a runtime\n    \
+                 write \"prefect1\" or \"prefect\" or \"python\"",
                 "s.toml:4: `python_version` is a number, which drops zeros\n    \
                  write python_version = \"3.10\"",
                 "s.toml:5: `stored_as_script` is a string\n    \

@@ -10,4 +10,5 @@ mod help;
 mod layering;
 mod plan;
 mod plugin;
+mod reader;
 mod replay;

@@ -21,7 +21,8 @@ fn cases(kind: &str) -> Vec<PathBuf> {
 }
 
 fn run(folder: &Path, args: &[&str]) -> Output {
-    let spec = ["flowstorage.toml", "flowstorage.json", "pyproject.toml"]
+    // Where there is no spec, the script is one.
+    let spec = ["flowstorage.toml", "flowstorage.json", "pyproject.toml", "flow.py"]
         .into_iter()
         .find(|name| folder.join(name).exists())
         .expect("a spec");
@@ -72,7 +73,9 @@ fn problems_are_all_said_at_once() {
         let report: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
         let count = report["problems"].as_array().expect("a list").len();
         let said = String::from_utf8_lossy(&json.stderr).into_owned();
-        assert!(said.contains(&format!("{count} problem")), "{}: {said}", case.display());
+        let plural = if count == 1 { "" } else { "s" };
+        let last = format!("ERROR: {count} problem{plural} in the spec; nothing was built");
+        assert_eq!(said.lines().next_back(), Some(last.as_str()), "{}", case.display());
     }
 }
 

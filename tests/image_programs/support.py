@@ -81,12 +81,35 @@ class ProgramTest(unittest.TestCase):
 
 def prefect_python():
     """Returns the Python that has Prefect 1.4.1; says how to get one where there is none."""
-    python = os.environ.get("FLOWSTORAGE_TEST_PREFECT_PYTHON")
+    return named_python("FLOWSTORAGE_TEST_PREFECT_PYTHON", "prefect==1.4.1", "prefect1")
+
+
+def prefect3_python():
+    """Returns the Python that has Prefect 3; says how to get one where there is none."""
+    return named_python("FLOWSTORAGE_TEST_PREFECT3_PYTHON", "'prefect>=3,<4'", "prefect3")
+
+
+def marshmallow4():
+    """Returns the folder that has marshmallow 4 alone; says how to get one where there is none."""
+    folder = os.environ.get("FLOWSTORAGE_TEST_MARSHMALLOW4")
+    if not folder:
+        raise AssertionError(
+            "FLOWSTORAGE_TEST_MARSHMALLOW4 must name a folder with marshmallow 4; run "
+            "tests/image_programs/run, which makes one, or make it yourself: python3 -m pip "
+            "install --no-deps --target FOLDER 'marshmallow>=4,<5'"
+        )
+    return folder
+
+
+def named_python(variable, requirement, constraints):
+    """Returns the Python that a variable names."""
+    python = os.environ.get(variable)
     if not python:
         raise AssertionError(
-            "FLOWSTORAGE_TEST_PREFECT_PYTHON must name a Python with Prefect 1.4.1; run "
-            "tests/image_programs/run, which makes one, or make it yourself: python3 -m venv V "
-            "&& V/bin/pip install prefect==1.4.1 -c tests/image_programs/data/"
-            "prefect1-constraints.txt"
+            "{} must name a Python with {}; run tests/image_programs/run, which makes one, or make "
+            "it yourself: python3 -m venv V && V/bin/pip install {} -c "
+            "tests/image_programs/data/{}-constraints.txt".format(
+                variable, requirement, requirement, constraints
+            )
         )
     return python

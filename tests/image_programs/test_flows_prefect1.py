@@ -272,7 +272,10 @@ class Failures(Prefect1Test):
             self.assertNotIn(ours, run.output)
         failed, _ = self.failure("import prefect\nimport nowhere\n")
         self.assertEqual(failed["message"], "`etl.py` line 2: No module named `nowhere`")
-        self.assertIn("PYTHONPATH", failed["remedy"])
+        self.assertEqual(
+            failed["remedy"],
+            "add the distribution to python_dependencies, or a local module to modules",
+        )
         failed, _ = self.failure("x = (\n")
         self.assertEqual(failed["message"].split(": ")[0], "`etl.py` line 1")
         failed, _ = self.failure("import sys\nsys.exit(1)\n")
@@ -298,7 +301,10 @@ class Failures(Prefect1Test):
         source = TASKS + "import helper\nflow = Flow('etl', tasks=[task(helper.work)])\n"
         failed, run = self.failure(source)
         self.assertEqual(failed["message"], "flow `etl` does not load: No module named `helper`")
-        self.assertIn("PYTHONPATH", failed["remedy"])
+        self.assertEqual(
+            failed["remedy"],
+            "add the distribution to python_dependencies, or a local module to modules",
+        )
         self.loads(self.store(source, environment={"PYTHONPATH": self.path("scripts")}), "etl")
         self.assertEqual(self.store(source, check=False).results, [])
 

@@ -8,7 +8,7 @@ from support import ProgramTest
 
 
 class PythonFlows(ProgramTest):
-    def store(self, sources, check=True, locations=None, **environment):
+    def store(self, sources, check=True, locations=None, more=(), **environment):
         """Stores one flow per script; its name is the script's stem."""
         flows = []
         for number, (name, source) in enumerate(sorted(sources.items())):
@@ -17,6 +17,7 @@ class PythonFlows(ProgramTest):
             flows.append({"name": name[:-3], "script": script, "location": location})
         spec = {"runtime": "python", "check": check, "stored_as_script": True, "flows": flows}
         spec["output"] = self.path("out")
+        spec.update(more)
         return self.run_program("flows.py", spec, **environment)
 
     def stored(self, location):
@@ -61,6 +62,19 @@ class PythonFlows(ProgramTest):
         run = self.store(scripts, PYTHONPATH=self.path("lib"))
         self.assertEqual((run.code, run.of("error")), (0, []))
 
+    def test_variables_of_the_spec_are_set_and_a_secret_that_was_not_given_is_not(self):
+        secret = {"name": "TOKEN", "file": self.write("token", b"x y\xff\n")}
+        absent = {"name": "ABSENT", "file": self.path("absent")}
+        source = (
+            "import os\n"
+            "assert os.environ['PLAIN'] == 'a b'\n"
+            "assert os.environb[b'TOKEN'] == b'x y\\xff\\n'\n"
+            "assert 'ABSENT' not in os.environ\n"
+        )
+        more = {"environment": {"PLAIN": "a b"}, "secret_environment": [secret, absent]}
+        run = self.store({"job.py": source}, more=more)
+        self.assertEqual((run.code, run.of("error")), (0, []))
+
     def test_a_syntax_error_has_script_and_line(self):
         failed, run = self.failure("x = 1\nif x\n    pass\n")
         self.assertEqual((failed["check"], failed["subject"]), ("compile", "job"))
@@ -87,9 +101,14 @@ class PythonFlows(ProgramTest):
         self.assertEqual(failed["message"], "`job.py` line 2: No module named `nowhere`")
         self.assertEqual(
             failed["remedy"],
-            "add the distribution to python_dependencies, "
-            "or the module to files with its folder on PYTHONPATH",
+            "add the distribution to python_dependencies, or a local module to modules",
         )
+
+    def test_a_variable_that_is_not_set_has_a_remedy(self):
+        failed, _ = self.failure("import os\nos.environ['NO_SUCH_VARIABLE']\n")
+        self.assertEqual(failed["remedy"], "set `NO_SUCH_VARIABLE` in env_vars, or where you build")
+        failed, _ = self.failure("{}['NO_SUCH_VARIABLE']\n")
+        self.assertIsNone(failed.get("remedy"))
 
     def test_an_exit_is_a_failure(self):
         failed, _ = self.failure("import sys\nsys.exit(3)\n")

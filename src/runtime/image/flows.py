@@ -14,13 +14,19 @@ import sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-import flowstorage_probe as probe  # noqa: E402  (the path comes first)
+import flowstorage_environment as environment  # noqa: E402  (the path comes first)
+import flowstorage_probe as probe  # noqa: E402
 
 FLOW_SECONDS = 600
 # One module per runtime, the place to add another. Its class `Runtime` has `prepare()`, which
 # returns results; `store(script, flows)`, which returns results and the flows that were stored;
-# and `check(flow)`, which returns results.
-RUNTIMES = {"prefect1": "flowstorage_prefect1", "python": "flowstorage_python"}
+# `check(flow)`, which returns results; and `close(failed)`, which comes last, whatever happened,
+# and returns results.
+RUNTIMES = {
+    "prefect": "flowstorage_prefect",
+    "prefect1": "flowstorage_prefect1",
+    "python": "flowstorage_python",
+}
 
 
 class OutputTree:
@@ -69,15 +75,8 @@ def scripts_of(flows):
     return [(script, groups[script]) for script in order]
 
 
-def main(arguments):
-    """Processes every script; returns the exit code."""
-    spec = probe.read_spec(arguments[0])
-    spec.setdefault("seconds", FLOW_SECONDS)
-    # Ours is imported before our folder leaves the path.
-    module = importlib.import_module(RUNTIMES[spec["runtime"]])
-    probe.prepare_process()
-    tree = OutputTree(spec["output"])
-    runtime = module.Runtime(spec, tree)
+def process(spec, runtime):
+    """Stores the flows and checks them; returns whether anything failed."""
     failed = probe.emit(runtime.prepare()) if spec["flows"] else False
     stored = []
     # All are stored before one is checked: scripts of an image may import each other.
@@ -92,6 +91,24 @@ def main(arguments):
         stored.extend(done)
     for flow in stored if spec["check"] else []:
         failed = probe.emit(runtime.check(flow)) or failed
+    return failed
+
+
+def main(arguments):
+    """Processes every script; returns the exit code."""
+    spec = probe.read_spec(arguments[0])
+    spec.setdefault("seconds", FLOW_SECONDS)
+    environment.apply(spec)
+    # Ours is imported before our folder leaves the path.
+    module = importlib.import_module(RUNTIMES[spec["runtime"]])
+    probe.prepare_process()
+    tree = OutputTree(spec["output"])
+    runtime = module.Runtime(spec, tree)
+    failed = True
+    try:
+        failed = process(spec, runtime)
+    finally:
+        failed = probe.emit(runtime.close(failed)) or failed
     tree.seal()
     return 1 if failed else 0
 

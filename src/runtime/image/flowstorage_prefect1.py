@@ -7,17 +7,33 @@ runs, registers nor builds anything.
 
 import ast
 import copyreg
+import json
 import os
-import runpy
+import re
 import sys
 import warnings
 
+import flowstorage_arguments
 import flowstorage_probe as probe
 from flowstorage_python import script_failure
 
 # The name under which `prefect register` runs a script: not `__main__`, and not importable, so
 # that what the script defines is pickled by value.
 RUN_NAME = "<flow>"
+# What `prefect register --json` reads goes here, below the folder that the spec names.
+REGISTRATION_FILE = "/registration.json"
+# What the spec says of the storage, by the names of `Docker(...)`. The tag is in no flow file: it
+# may be a digest of what goes into the image.
+STORAGE_FIELDS = (
+    "registry_url",
+    "image_name",
+    "prefect_directory",
+    "path",
+    "stored_as_script",
+    "secrets",
+    "prefect_version",
+)
+_ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
 
 
 class Runtime:
@@ -28,6 +44,9 @@ class Runtime:
         self.tree = tree
         self.seconds = spec["seconds"]
         self.locations = {flow["name"]: flow["location"] for flow in spec["flows"]}
+        self.fields = spec.get("storage") or {}
+        self.registration = spec.get("registration")
+        self.described = {}
 
     def prepare(self):
         """Imports Prefect, which must be of the series 1."""
@@ -55,17 +74,20 @@ class Runtime:
                 source = file.read()
             for flow in flows:
                 self.tree.write(flow["location"], source)
+            if self.registration:
+                self._describe_script(source, flows)
             return [], flows
         value, death = probe.in_child(lambda: self._serialise(script, flows), self.seconds)
         if death is not None:
             name = os.path.basename(script)
             message = "running `{}` failed: {}".format(name, death)
             return [probe.report("error", "flow", name, message)], []
-        results, names = value
-        return results, [flow for flow in flows if flow["name"] in names]
+        results, described = value
+        self.described.update(described)
+        return results, [flow for flow in flows if flow["name"] in described]
 
     def _serialise(self, script, flows):
-        """Runs the script once; returns results and the names of the flows that were written."""
+        """Runs the script once; returns results and, by name, what was written."""
         import prefect
         from prefect.utilities.storage import flow_to_bytes_pickle
 
@@ -74,10 +96,10 @@ class Runtime:
         sys.argv[:] = [script]
         try:
             with prefect.context(loading_flow=True, local_script_path=script):
-                namespace = runpy.run_path(script, run_name=RUN_NAME)
+                namespace = flowstorage_arguments.run(script, RUN_NAME)
         except BaseException as error:  # `sys.exit()` at the end of a script ends the load too.
             subject = os.path.basename(script)
-            return [script_failure("flow", subject, script, error, self.hidden_roots)], []
+            return [script_failure("flow", subject, script, error, self.hidden_roots)], {}
         found = find_flows(namespace, constructed, prefect.Flow)
         results, written = [], []
         strip_build_arguments(prefect)
@@ -86,7 +108,7 @@ class Runtime:
             if flow is None:
                 results.append(absent(entry["name"], script, found))
                 continue
-            finish(flow, self.locations, prefect)
+            finish(flow, docker_storage(self.fields, self.locations, prefect), prefect)
             try:
                 data = flow_to_bytes_pickle(flow)
             except Exception as error:
@@ -104,8 +126,103 @@ class Runtime:
                 )
                 continue
             self.tree.write(entry["location"], data)
-            written.append(flow.name)
-        return results, written
+            written.append(flow)
+        # All are pickled by now: describing a flow leaves marks on tasks that flows may share.
+        return results, {flow.name: self._describe(flow, prefect) for flow in written}
+
+    def _describe_script(self, source, flows):
+        """Runs a script that is stored as it is, once, for what registering its flows takes."""
+        location = flows[0]["location"]
+        value, death = probe.in_child(lambda: self._describe_all(source, flows), self.seconds)
+        if death is not None:
+            message = "running `{}` failed: {}".format(os.path.basename(location), death)
+            value = {flow["name"]: reason(message, None) for flow in flows}
+        self.described.update(value)
+
+    def _describe_all(self, source, flows):
+        import prefect
+
+        location = flows[0]["location"]
+        constructed = disarm(prefect)
+        # Prefect's loader gives no name, without which Prefect's schema fails on functions.
+        namespace = {"__file__": location, "__name__": RUN_NAME}
+        try:
+            with prefect.context(loading_flow=True):
+                exec(compile(source, location, "exec", dont_inherit=True), namespace)
+        except BaseException as error:
+            failed = script_failure("flow", location, location, error, self.hidden_roots)
+            return {flow["name"]: reason(**failed) for flow in flows}
+        found = find_flows(namespace, constructed, prefect.Flow)
+        described = {}
+        for entry in flows:
+            flow = found.get(entry["name"])
+            if flow is None:
+                described[entry["name"]] = reason(**absent(entry["name"], location, found))
+                continue
+            finish(flow, docker_storage(self.fields, self.locations, prefect), prefect)
+            described[entry["name"]] = self._describe(flow, prefect)
+        return described
+
+    def _describe(self, flow, prefect):
+        """Returns what `prefect register` sends of a flow, or why that cannot be said."""
+        if not self.registration:
+            return None
+        tag = self.fields.get("image_tag")
+        flow.storage = docker_storage(self.fields, self.locations, prefect, image_tag=tag)
+        try:
+            described = plain_json(flow.serialize(build=False))
+            for task in described["tasks"] + described["parameters"]:
+                # Types of some annotations tell where in memory they were.
+                task["outputs"] = _ADDRESS.sub("", task["outputs"])
+                for entry in (task.get("inputs") or {}).values():
+                    entry["type"] = _ADDRESS.sub("", entry["type"])
+        except Exception as error:
+            return unregistrable("flow `{}`".format(flow.name), error)
+        return {"flow": described}
+
+    def _describe_storage(self):
+        """Returns what a server is told of the storage, if Prefect can read it again."""
+        try:
+            import prefect
+            from prefect.serialization.storage import StorageSchema
+
+            tag = self.fields.get("image_tag")
+            storage = docker_storage(self.fields, self.locations, prefect, image_tag=tag)
+            described = plain_json(StorageSchema().dump(storage))
+            # As an agent and a flow run do before anything else.
+            StorageSchema().load(described)
+        except Exception as error:
+            return unregistrable("the storage", error)
+        return {"storage": described}
+
+    def close(self, failed):
+        """Writes what `prefect register --json` reads, with the storage beside the flows.
+
+        An image is as good without it, so that a flow that cannot be told of fails no build.
+        """
+        if failed or not self.registration:
+            return []
+        storage, death = probe.in_child(self._describe_storage, self.seconds)
+        if death is not None:
+            message = "describing the storage failed: {}".format(death)
+            storage = reason(message, None)
+        described = [storage] + [self.described[name] for name in sorted(self.described)]
+        why_not = next((entry for entry in described if "error" in entry), None)
+        if why_not is None:
+            flows = [entry["flow"] for entry in described[1:]]
+            value = {"version": 1, "flows": flows, "storage": storage["storage"]}
+            names = ", ".join("`{}`".format(flow["name"]) for flow in flows)
+            message = "`prefect register` can read {}".format(names)
+            results = [probe.report("ok", "registration", "prefect", message)]
+        else:
+            value = why_not
+            message = "no flow can be registered: {}".format(value["error"])
+            remedy = value["remedy"]
+            results = [probe.report("warning", "registration", "prefect", message, remedy)]
+        folder = type(self.tree)(self.registration)
+        folder.write(REGISTRATION_FILE, json.dumps(value, sort_keys=True).encode("ascii"))
+        folder.seal()
+        return results
 
     def check(self, flow):
         """Loads the stored flow in a process that has not run its script."""
@@ -220,11 +337,22 @@ def find_flows(namespace, constructed, flow_class):
     return found
 
 
-def finish(flow, locations, prefect):
+def docker_storage(fields, locations, prefect, **more):
+    """Returns the storage that the spec describes, for all flows of the image."""
+    known = {name: fields.get(name) for name in STORAGE_FIELDS}
+    known.update(more)
+    arguments = {name: value for name, value in known.items() if value is not None}
+    storage = prefect.storage.Docker(**arguments)
+    storage.flows = dict(locations)
+    return storage
+
+
+def finish(flow, described, prefect):
     """Does to a flow what `prefect register` does before it pickles one.
 
     A running flow never looks at its own storage, but its tasks and handlers may: it keeps one
-    that says where the flows are. Any other kind of storage would be untrue in an image.
+    that says where the flows are. Any other kind of storage would be untrue in an image, and
+    gives way to the one that the spec describes.
     """
     storage = flow.storage
     if not flow.result and storage is not None:
@@ -234,8 +362,8 @@ def finish(flow, locations, prefect):
     if storage is not None:
         flow.run_config.labels.update(storage.labels)
     if not isinstance(storage, prefect.storage.Docker):
-        flow.storage = prefect.storage.Docker()
-    flow.storage.flows = dict(locations)
+        flow.storage = described
+    flow.storage.flows = dict(described.flows)
     settle_order(flow)
 
 
@@ -321,6 +449,29 @@ def result_warnings(flow):
         result_check([flow], quiet=True)
     # The link is noise on a line of its own; a flow's tasks come in no order.
     return sorted({str(warning.message).split(" See http")[0] for warning in caught})
+
+
+def plain_json(value):
+    """Returns what a strict reader of the value's JSON gets."""
+    return json.loads(json.dumps(value, sort_keys=True, allow_nan=False))
+
+
+def unregistrable(what, error):
+    """Says why registering is impossible, and prints the traceback."""
+    probe.show_traceback(error)
+    remedy = probe.remedy(error)
+    # These series removed what Prefect 1 calls.
+    if "object has no attribute 'context'" in str(error):
+        remedy = "add `marshmallow<4` to python_dependencies"
+    elif "pendulum" in str(error):
+        remedy = "add `pendulum<3` to python_dependencies"
+    message = "{} does not pass Prefect's schema: {}".format(what, probe.cause(error))
+    return reason(message, remedy)
+
+
+def reason(message, remedy, **_):
+    """Returns why nothing can be registered; takes a result, too."""
+    return {"error": message, "remedy": remedy}
 
 
 def names_in(text):

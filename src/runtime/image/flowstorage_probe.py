@@ -20,7 +20,7 @@ PREFIX = "flowstorage-check: "
 LONGEST_MESSAGE = 600
 
 _OWN_FILES = ("flowstorage_", "flows.py", "check_environment.py")
-_PATHS_OF_A_SPEC = ("output", "uv", "base_conflicts")
+_PATHS_OF_A_SPEC = ("output", "registration", "workdir", "uv", "base_conflicts")
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _MISSING_LIBRARY = re.compile(
     r"(?P<glibc>lib[^\s:/]*\.so[^\s:/]*): cannot open shared object file"
@@ -147,11 +147,18 @@ def remedy(error):
             too_old.group("symbol")
         )
     if isinstance(root, ModuleNotFoundError):
-        return (
-            "add the distribution to python_dependencies, "
-            "or the module to files with its folder on PYTHONPATH"
-        )
+        return "add the distribution to python_dependencies, or a local module to modules"
+    if isinstance(root, KeyError) and _raised_by_environ(root):
+        return "set `{}` in env_vars, or where you build".format(root.args[0])
     return None
+
+
+def _raised_by_environ(error):
+    """Returns whether a KeyError is that of a variable which is not set."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    return trace is not None and trace.tb_frame.f_code.co_filename == os.__file__
 
 
 def line_in(error, path):

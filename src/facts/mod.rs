@@ -3,7 +3,11 @@
 //! **Invariant:** the only look at the user's files before the context is staged; nothing is
 //! decided here.
 
+pub mod modules;
+mod scripts;
+
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
@@ -12,7 +16,29 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::deps;
+use crate::python::SyntaxError;
+use crate::python::script::Script;
 use crate::spec::{SpecFile, StorageSpec};
+
+use modules::Modules;
+pub use scripts::read_script;
+
+/// The process's surroundings, as far as a spec can refer to them.
+#[derive(Clone, Copy, Debug)]
+pub struct Machine<'a> {
+    /// The user's home folder.
+    pub home: Option<&'a Path>,
+    /// The current folder, absolute.
+    pub cwd: &'a Path,
+    /// Environment variables.
+    pub env: &'a BTreeMap<OsString, OsString>,
+}
+
+impl Machine<'_> {
+    fn var(&self, name: &str) -> Option<&str> {
+        self.env.get(std::ffi::OsStr::new(name))?.to_str()
+    }
+}
 
 /// Everything that resolving a spec needs to know of the machine.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +47,14 @@ pub struct Facts {
     pub paths: BTreeMap<String, Found>,
     /// What each glob of `flows` matches, sorted.
     pub globs: BTreeMap<String, Vec<String>>,
+    /// The flow scripts, read, by the path as the spec has it.
+    pub scripts: BTreeMap<String, Result<Script, SyntaxError>>,
+    /// The variables of this machine that the flow scripts read.
+    pub environment: BTreeMap<String, String>,
+    /// What each flow script imports of the user's own, by the script's path.
+    pub modules: BTreeMap<String, Modules>,
+    /// What each path of `modules` holds.
+    pub given_modules: BTreeMap<String, Modules>,
 }
 
 impl Facts {
@@ -53,7 +87,7 @@ pub struct FolderFact {
 }
 
 /// A regular file as it was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileFact {
     /// Its absolute path.
     pub source: PathBuf,
@@ -76,9 +110,20 @@ enum Need {
     Text,
 }
 
-/// Looks at every path that a spec names. `home` expands a leading `~/`.
-pub fn gather(spec: &SpecFile, home: Option<&Path>) -> Facts {
-    let mut gatherer = Gatherer { folder: &spec.folder, home, facts: Facts::default() };
+/// Files beside a spec that say which Python the project is for.
+pub const PYTHON_VERSION_FILES: [&str; 2] = [".python-version", "pyproject.toml"];
+/// The requirements of a flow script that comes without a spec.
+pub const REQUIREMENTS_FILE: &str = "requirements.txt";
+
+/// Looks at every path that a spec names.
+pub fn gather(spec: &SpecFile, machine: Machine<'_>) -> Facts {
+    let mut gatherer = Gatherer { spec, folder: &spec.folder, machine, facts: Facts::default() };
+    for name in PYTHON_VERSION_FILES {
+        gatherer.path(name, Need::Text);
+    }
+    if spec.is_script {
+        gatherer.requirements(REQUIREMENTS_FILE);
+    }
     for storage in &spec.storages {
         gatherer.storage(storage);
     }
@@ -86,8 +131,9 @@ pub fn gather(spec: &SpecFile, home: Option<&Path>) -> Facts {
 }
 
 struct Gatherer<'a> {
+    spec: &'a SpecFile,
     folder: &'a Path,
-    home: Option<&'a Path>,
+    machine: Machine<'a>,
     facts: Facts,
 }
 
@@ -95,13 +141,20 @@ impl Gatherer<'_> {
     fn storage(&mut self, storage: &StorageSpec) {
         for flow in storage.flows.iter().flat_map(|flows| &flows.value) {
             if !is_glob(&flow.path) {
-                self.path(&flow.path, Need::Text);
+                self.script(&flow.path, storage);
             } else if !self.facts.globs.contains_key(&flow.path) {
                 let matches = self.glob(&flow.path);
                 for path in &matches {
-                    self.path(path, Need::Text);
+                    self.script(path, storage);
                 }
                 self.facts.globs.insert(flow.path.clone(), matches);
+            }
+        }
+        for module in storage.modules.iter().flat_map(|list| &list.value) {
+            if !self.facts.given_modules.contains_key(&module.value) {
+                self.path(&module.value, Need::Bytes);
+                let found = modules::given(&module.value, &self.absolute(&module.value));
+                self.facts.given_modules.insert(module.value.clone(), found);
             }
         }
         for key in [&storage.dockerfile, &storage.dockerignore].into_iter().flatten() {
@@ -115,6 +168,30 @@ impl Gatherer<'_> {
         }
         for pair in storage.files.iter().flat_map(|files| &files.value) {
             self.path(&pair.key, Need::Bytes);
+        }
+    }
+
+    /// A flow script, and what it imports unless the spec says so itself.
+    fn script(&mut self, path: &str, storage: &StorageSpec) {
+        self.path(path, Need::Text);
+        let Found::File(file) = self.facts.at(path) else { return };
+        let source = normalised(&file.source);
+        if file.text.is_none() {
+            return;
+        }
+        if !self.facts.scripts.contains_key(path) {
+            let script = read_script(&source, self.folder, self.machine);
+            for name in script.iter().flat_map(|script| &script.variables) {
+                if let Some(value) = self.machine.var(name) {
+                    self.facts.environment.insert(name.clone(), value.to_owned());
+                }
+            }
+            self.facts.scripts.insert(path.to_owned(), script);
+        }
+        if storage.modules.is_none() && !self.facts.modules.contains_key(path) {
+            let roots = modules::roots(&source, self.folder);
+            let found = modules::find(&source, &roots, self.folder);
+            self.facts.modules.insert(path.to_owned(), found);
         }
     }
 
@@ -145,10 +222,16 @@ impl Gatherer<'_> {
     }
 
     fn absolute(&self, path: &str) -> PathBuf {
-        match (path.strip_prefix("~/"), self.home) {
-            (Some(rest), Some(home)) => home.join(rest),
-            _ => self.folder.join(path),
+        if let (Some(rest), Some(home)) = (path.strip_prefix("~/"), self.machine.home) {
+            return home.join(rest);
         }
+        let beside = self.folder.join(path);
+        // A script is often run from elsewhere, and what it names is then relative to there.
+        let elsewhere = self.machine.cwd.join(path);
+        if self.spec.is_script && !beside.exists() && elsewhere.exists() {
+            return elsewhere;
+        }
+        beside
     }
 
     fn glob(&self, pattern: &str) -> Vec<String> {
@@ -175,6 +258,21 @@ impl Gatherer<'_> {
 /// Whether a path of `flows` is a pattern.
 pub fn is_glob(path: &str) -> bool {
     path.contains(['*', '?', '['])
+}
+
+/// An absolute path without `.` and `..`, by its text alone.
+pub fn normalised(path: &Path) -> PathBuf {
+    let mut result = PathBuf::new();
+    for part in path.components() {
+        match part {
+            std::path::Component::CurDir => {}
+            std::path::Component::ParentDir => {
+                result.pop();
+            }
+            part => result.push(part),
+        }
+    }
+    result
 }
 
 fn look(path: &Path, need: Need) -> Found {

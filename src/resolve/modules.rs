@@ -1,0 +1,107 @@
+//! Which local modules travel with the flows, and where they lie in the image.
+//!
+//! **Invariant:** each file of the folder of modules comes from one source.
+
+use std::collections::BTreeMap;
+
+use super::flows::Named;
+use super::{Resolver, not_python};
+use crate::facts::{FileFact, Found, modules as found};
+use crate::problem::{Place, Problem};
+use crate::runtime::{Runtime, Settings};
+use crate::storage::{Flow, ModuleFile, Modules};
+
+impl Resolver<'_> {
+    /// The local modules: those of the key `modules`, or what the scripts import.
+    pub(super) fn modules(
+        &mut self,
+        scripts: &[Named],
+        flows: &[Flow],
+        runtime: &dyn Runtime,
+        settings: &Settings<'_>,
+    ) -> Modules {
+        let facts = self.facts;
+        let mut taken: BTreeMap<String, (FileFact, String)> = BTreeMap::new();
+        if let Some(given) = &self.storage.modules {
+            for path in &given.value {
+                match facts.at(&path.value) {
+                    Found::Missing | Found::Unreadable(_) => {
+                        // Says what is wrong; both are problems.
+                        self.file("modules", &path.value, &path.place);
+                    }
+                    Found::File(_) | Found::Folder(_) => {
+                        let Some(found) = facts.given_modules.get(&path.value) else { continue };
+                        self.add(&mut taken, found, &path.place);
+                    }
+                }
+            }
+        } else {
+            for script in scripts {
+                let Some(found) = facts.modules.get(script.path()) else { continue };
+                self.add(&mut taken, found, script.place());
+            }
+        }
+        let folder = runtime.modules_folder(settings);
+        let mut files = Vec::new();
+        for (path, (file, because)) in taken {
+            let at = format!("{}/{path}", folder.trim_end_matches('/'));
+            match flows.iter().find(|flow| flow.location == at) {
+                // A script that is imported as well lies there already.
+                Some(flow) if flow.source.digest == file.digest => {}
+                Some(flow) => {
+                    let message =
+                        format!("flow `{}` and module `{path}` would both be `{at}`", flow.name);
+                    let remedy = "rename one of the two files";
+                    self.problem("modules", None, message, remedy);
+                }
+                None => files.push(ModuleFile { path, file, because }),
+            }
+        }
+        Modules { folder, files }
+    }
+
+    fn add(
+        &mut self,
+        taken: &mut BTreeMap<String, (FileFact, String)>,
+        found: &found::Modules,
+        place: &Place,
+    ) {
+        for (path, error) in &found.broken {
+            let name = path.strip_prefix(&self.spec.folder).unwrap_or(path).to_string_lossy();
+            let place = Place { file: name.to_string(), line: error.line };
+            let message = not_python(&name, error);
+            let remedy = "correct it, or name the modules that the flow needs in `modules`";
+            self.problem("modules", Some(&place), message, remedy);
+        }
+        for note in &found.notes {
+            let warning = Problem {
+                key: Some("modules".to_owned()),
+                place: Some(place.clone()),
+                message: note.clone(),
+                remedy: "name what the flow needs in `modules`".to_owned(),
+            };
+            if !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
+            }
+        }
+        for module in &found.files {
+            match taken.get(&module.path) {
+                Some((known, _)) if known.digest != module.file.digest => {
+                    let message = format!(
+                        "`{}` and `{}` are different modules of one name, `{}`",
+                        known.source.display(),
+                        module.file.source.display(),
+                        module.path
+                    );
+                    let remedy = "rename one, or give each flow its own [storage.NAME]";
+                    self.problem("modules", Some(place), message, remedy);
+                }
+                Some(_) => {}
+                None => {
+                    let value = (module.file.clone(), module.because.clone());
+                    taken.insert(module.path.clone(), value);
+                }
+            }
+        }
+    }
+}
