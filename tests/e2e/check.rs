@@ -124,7 +124,7 @@ fn a_helper_that_is_broken_or_was_forgotten() {
         &project,
         &[
             "ERROR: `flow.py` line 1: No module named `helper`",
-            "hint: add the distribution to python_dependencies, or the module to files with its folder on PYTHONPATH",
+            "hint: add the distribution to python_dependencies, or a local module to modules",
         ],
     );
     let spec = std::fs::read_to_string(project.folder().join("flowstorage.toml")).unwrap();
@@ -134,7 +134,7 @@ fn a_helper_that_is_broken_or_was_forgotten() {
         &project,
         &[
             "ERROR: importing `helper` failed: No module named `nothing_of_this_name`",
-            "hint: add the distribution to python_dependencies, or the module to files with its folder on PYTHONPATH",
+            "hint: add the distribution to python_dependencies, or a local module to modules",
         ],
     );
 }

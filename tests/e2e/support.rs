@@ -3,6 +3,7 @@
 //! **Invariant:** every test has a client folder, a temporary folder and repositories of its own;
 //! every run is bounded in time and leaves the temporary folder empty.
 
+pub(crate) mod far_builder;
 pub(crate) mod processes;
 pub(crate) mod registry;
 pub(crate) mod terminal;
@@ -26,6 +27,7 @@ pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_docker-flowstorage");
 /// Bases that the test engine can pull. What their names mean is the engine's business.
 pub(crate) const PYTHON: &str = "python:3.11-slim";
 pub(crate) const PREFECT: &str = "prefecthq/prefect:1.4.1-python3.11";
+pub(crate) const PREFECT3: &str = "prefecthq/prefect:3.8.8-python3.11";
 
 /// Longer than any build here takes on a slow machine; what hangs is killed then.
 const PATIENCE: Duration = Duration::from_secs(400);

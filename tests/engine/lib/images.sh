@@ -5,7 +5,11 @@
 # Invariant: a name that an engine of someone else already resolves is left to
 # mean what it means there.
 
-readonly base_images=(python:3.11-slim prefecthq/prefect:1.4.1-python3.11)
+readonly base_images=(
+  python:3.11-slim
+  prefecthq/prefect:1.4.1-python3.11
+  prefecthq/prefect:3.8.8-python3.11
+)
 
 # Prints the path of image $1 in a registry that stands in for the public one.
 registry_path() {
@@ -35,6 +39,16 @@ build_image() {
     --tag "$to/$(registry_path "$image")" --push "$@" "$context" >>"$cache/images.log" 2>&1 9>&-
 }
 
+# Builds the images on top of the Python image in registry $1, side by side: one
+# compiles while the other downloads.
+build_prefect_images() {
+  local base status=0
+  base=$1/$(registry_path "${base_images[0]}")
+  build_image "${base_images[1]}" "$1" "$here/images/prefect1" --build-arg BASE="$base" &
+  build_image "${base_images[2]}" "$1" "$here/images/prefect3" --build-arg BASE="$base" || status=1
+  wait $! && return "$status"
+}
+
 # Builds all images with the engine in DOCKER_HOST into registry storage $1.
 build_images() {
   local target=$1 rootfs=$2 port
@@ -45,8 +59,7 @@ build_images() {
   : >"$cache/images.log"
   if ! { build_image "${base_images[0]}" "127.0.0.1:$port" "$rootfs" \
     --file "$here/images/python/Dockerfile" &&
-    build_image "${base_images[1]}" "127.0.0.1:$port" "$here/images/prefect1" \
-      --build-arg BASE="127.0.0.1:$port/$(registry_path "${base_images[0]}")"; }; then
+    build_prefect_images "127.0.0.1:$port"; }; then
     die "cannot build the base images" "see $cache/images.log"
   fi
   end_build_registries
