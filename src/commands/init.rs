@@ -108,7 +108,7 @@ fn source(name: &Path, path: &Path, machine: Machine<'_>) -> anyhow::Result<Sour
     if !problems.is_empty() {
         return Err(Error::Spec(problems).into());
     }
-    let facts = facts::gather(&spec, machine);
+    let facts = facts::gather(&spec, machine, None);
     let says_itself = !script.storages.is_empty();
     let inferred = if says_itself { Vec::new() } else { inferred(&facts, path) };
     Ok(Source { spec, inferred })

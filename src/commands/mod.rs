@@ -19,6 +19,7 @@ use crate::facts::{self, Facts, Machine};
 use crate::host::Host;
 use crate::plan::Plan;
 use crate::problem::{Place, Problem};
+use crate::python::script::Script;
 use crate::resolve::{self, Overrides};
 use crate::spec::{self, Format, SpecFile};
 use crate::storage::Storage;
@@ -58,7 +59,7 @@ fn load(args: &SpecArgs, host: &Host) -> Result<Loaded, Error> {
         .map_err(|_| problem(format!("`{name}` is not UTF-8"), "save it as UTF-8"))?;
     let folder = path.parent().map_or_else(|| host.cwd.clone(), Path::to_path_buf);
     let (spec, problems) = spec::parse(&text, Format::of(&path), &name, folder);
-    let facts = facts::gather(&spec, machine);
+    let facts = facts::gather(&spec, machine, None);
     Ok(Loaded { spec, facts, problems })
 }
 
@@ -76,8 +77,11 @@ fn load_script(name: &str, path: &Path, machine: Machine<'_>) -> Result<Loaded, 
     let folder = path.parent().unwrap_or(Path::new("/"));
     let script = facts::read_script(&path, folder, machine);
     // What cannot be read gives a spec all the same: gathering its facts finds out why.
-    let (spec, problems) = spec::script::from_script(&script.unwrap_or_default(), name, &path);
-    let facts = facts::gather(&spec, machine);
+    let nothing = Script::default();
+    let known = script.as_ref().unwrap_or(&nothing);
+    let (spec, problems) = spec::script::from_script(known, name, &path);
+    let own_name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let facts = facts::gather(&spec, machine, Some((own_name, script)));
     Ok(Loaded { spec, facts, problems })
 }
 

@@ -115,9 +115,13 @@ pub const PYTHON_VERSION_FILES: [&str; 2] = [".python-version", "pyproject.toml"
 /// The requirements of a flow script that comes without a spec.
 pub const REQUIREMENTS_FILE: &str = "requirements.txt";
 
-/// Looks at every path that a spec names.
-pub fn gather(spec: &SpecFile, machine: Machine<'_>) -> Facts {
-    let mut gatherer = Gatherer { spec, folder: &spec.folder, machine, facts: Facts::default() };
+/// A flow script by its path in a spec, as it was read.
+pub type ReadScript = (String, Result<Script, SyntaxError>);
+
+/// Looks at every path that a spec names. `read` is a script of it that was read before.
+pub fn gather(spec: &SpecFile, machine: Machine<'_>, read: Option<ReadScript>) -> Facts {
+    let facts = Facts { scripts: read.into_iter().collect(), ..Facts::default() };
+    let mut gatherer = Gatherer { spec, folder: &spec.folder, machine, facts };
     for name in PYTHON_VERSION_FILES {
         gatherer.path(name, Need::Text);
     }
@@ -181,12 +185,13 @@ impl Gatherer<'_> {
         }
         if !self.facts.scripts.contains_key(path) {
             let script = read_script(&source, self.folder, self.machine);
-            for name in script.iter().flat_map(|script| &script.variables) {
-                if let Some(value) = self.machine.var(name) {
-                    self.facts.environment.insert(name.clone(), value.to_owned());
-                }
-            }
             self.facts.scripts.insert(path.to_owned(), script);
+        }
+        let read = self.facts.scripts.get(path).and_then(|script| script.as_ref().ok());
+        for name in read.iter().flat_map(|script| &script.variables) {
+            if let Some(value) = self.machine.var(name) {
+                self.facts.environment.insert(name.clone(), value.to_owned());
+            }
         }
         if storage.modules.is_none() && !self.facts.modules.contains_key(path) {
             let roots = modules::roots(&source, self.folder);

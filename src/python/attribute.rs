@@ -11,12 +11,32 @@ use super::object::{Args, Binding, ClassKind, Obj};
 use super::prefect;
 use super::value::{Datum, Id, Span, V, Why};
 
+/// Methods that change a container.
+const MUTATORS: [&str; 13] = [
+    "add",
+    "append",
+    "clear",
+    "discard",
+    "extend",
+    "insert",
+    "pop",
+    "popitem",
+    "remove",
+    "reverse",
+    "setdefault",
+    "sort",
+    "update",
+];
+
 impl Interpreter<'_> {
     /// `object.name`.
     pub(super) fn attribute(&mut self, object: &V, name: &str, span: Span) -> Res<V> {
         Ok(match object {
             V::External(path, _) => self.external_attribute(path, name, span),
-            V::Unknown(why) | V::Unset(why) => V::Unknown(why.clone()),
+            V::Unknown(why) | V::Unset(why) => {
+                self.unknown_attribute(name);
+                V::Unknown(why.clone())
+            }
             V::Path(path) => super::pathlib::property(path, name, span)
                 .unwrap_or_else(|| V::Method(Rc::new((object.clone(), name.into())))),
             V::Ref(id) => return self.object_attribute(*id, name, span),
@@ -87,7 +107,11 @@ impl Interpreter<'_> {
                 }
             }
             Obj::Super(class, receiver) => self.above(*class, receiver, name, span)?,
-            Obj::Lost(why) => V::Unknown(why.clone()),
+            Obj::Lost(why) => {
+                let why = why.clone();
+                self.unknown_attribute(name);
+                V::Unknown(why)
+            }
             Obj::Function(_) | Obj::Scope(_) => unknown(),
             Obj::Partial(partial) if name == "func" => partial.function.clone(),
             Obj::List(_)
@@ -99,6 +123,13 @@ impl Interpreter<'_> {
             | Obj::Partial(_)
             | Obj::FlowMaker(_) => method(),
         })
+    }
+
+    /// A method of something that is not known may change it.
+    pub(super) fn unknown_attribute(&mut self, name: &str) {
+        if MUTATORS.contains(&name) {
+            self.heap.lose_escaped();
+        }
     }
 
     /// The value of an argument that was not given, kept from then on: it may be changed in place.
@@ -155,7 +186,7 @@ impl Interpreter<'_> {
 
     /// `object.name = value`.
     pub(super) fn set_attribute(&mut self, object: &V, name: &str, datum: Datum) {
-        let V::Ref(id) = object else { return };
+        let V::Ref(id) = object else { return self.heap.lose_escaped() };
         let (id, key) = (*id, Name::new(name));
         if matches!(self.heap.get(id), Obj::Flow(_)) {
             self.use_flow(id);
@@ -184,6 +215,7 @@ impl Interpreter<'_> {
                     storage.arguments.push((key, datum));
                 }
             }
+            Obj::Lost(_) => self.heap.lose_escaped(),
             _ => {}
         }
     }

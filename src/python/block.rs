@@ -147,7 +147,8 @@ impl<'a> Interpreter<'a> {
             }
             Err(why) => {
                 let item = V::Unknown(why.clone());
-                self.maybe(&for_.body, &why, |this| this.assign(&for_.target, item))
+                let bind = |this: &mut Self| this.assign(&for_.target, item);
+                self.maybe(&for_.body, &for_.orelse, &why, bind)
             }
         }
     }
@@ -191,12 +192,12 @@ impl<'a> Interpreter<'a> {
     ) -> Res<Control> {
         loop {
             if !self.spend(1) {
-                return self.maybe(body, &Why::at(span), |_| Ok(()));
+                return self.maybe(body, orelse, &Why::at(span), |_| Ok(()));
             }
             match next(self)? {
                 Ok(true) => {}
                 Ok(false) => return self.block(orelse),
-                Err(why) => return self.maybe(body, &why, |_| Ok(())),
+                Err(why) => return self.maybe(body, orelse, &why, |_| Ok(())),
             }
             match self.block(body)? {
                 Control::Next | Control::Continue => {}
@@ -210,6 +211,7 @@ impl<'a> Interpreter<'a> {
     fn maybe(
         &mut self,
         body: &'a [Stmt],
+        orelse: &'a [Stmt],
         why: &Why,
         bind: impl FnOnce(&mut Self) -> Res<()>,
     ) -> Res<Control> {
@@ -217,7 +219,8 @@ impl<'a> Interpreter<'a> {
         let pending = self.frame().pending.len();
         let mark = self.heap.mark();
         for name in scan::assigned(body) {
-            if self.bound(name).is_some() {
+            if let Some(value) = self.bound(name) {
+                self.heap.escape(&value, why);
                 self.bind(name, V::Unknown(why.clone()));
             }
         }
@@ -235,7 +238,16 @@ impl<'a> Interpreter<'a> {
             self.heap.keep(mark);
         }
         self.frame_mut().uncertain = outer;
-        result
+        match result? {
+            Control::Next if orelse.is_empty() => Ok(Control::Next),
+            Control::Next if scan::leaves_early(body) => {
+                let some = self.way(|this| this.block(orelse));
+                let none = self.way(|_| Ok(Control::Next));
+                self.join(some, none, why)
+            }
+            Control::Next => self.block(orelse),
+            end => Ok(end),
+        }
     }
 
     fn with(&mut self, with: &'a StmtWith) -> Res<Control> {

@@ -97,6 +97,7 @@ impl Interpreter<'_> {
             },
             "abs" => match value {
                 V::Int(number) => number.checked_abs().map_or_else(|| unknown(&[], span), V::Int),
+                V::Bool(value) => V::Int(i64::from(*value)),
                 V::Float(number) => V::Float(number.abs()),
                 _ => unknown(&[value], span),
             },

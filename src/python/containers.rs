@@ -217,7 +217,7 @@ impl Interpreter<'_> {
             ("copy", None) => changes = false,
             ("clear", None) => set.clear(),
             _ => {
-                *self.heap.change(id) = Obj::Lost(Why::at(span));
+                self.heap.lose(id, Why::at(span));
                 return unknown(&[], span);
             }
         }

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** what is written or read with options is unknown.
 
+use std::fmt::Write;
 use std::rc::Rc;
 
 use super::interpreter::{Interpreter, Res};
@@ -153,8 +154,18 @@ impl Interpreter<'_> {
             V::Bool(value) => text.push_str(if *value { "true" } else { "false" }),
             V::Int(value) => text.push_str(&value.to_string()),
             V::Float(value) => text.push_str(&super::repr::float(*value)),
-            V::Str(value) if value.is_ascii() && !value.contains('\x7f') => {
-                text.push_str(&serde_json::Value::from(&**value).to_string());
+            V::Str(value) => {
+                for c in serde_json::Value::from(&**value).to_string().chars() {
+                    match c {
+                        // JSON of Python is ASCII.
+                        c if !c.is_ascii() => {
+                            for unit in c.encode_utf16(&mut [0; 2]) {
+                                _ = write!(text, "\\u{unit:04x}");
+                            }
+                        }
+                        c => text.push(c),
+                    }
+                }
             }
             V::Tuple(items) => self.write_json_items(items, text, span, depth)?,
             V::Ref(id) => match self.heap.get(*id) {

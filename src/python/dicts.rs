@@ -112,7 +112,7 @@ impl<'a> Interpreter<'a> {
                 V::None
             }
             "move_to_end" | "__setitem__" | "__delitem__" => {
-                *self.heap.change(id) = Obj::Lost(Why::at(span));
+                self.heap.lose(id, Why::at(span));
                 unknown(&[], span)
             }
             "__getitem__" => match args.at(0) {

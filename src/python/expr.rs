@@ -64,7 +64,10 @@ impl<'a> Interpreter<'a> {
                     return Ok(unknown);
                 }
                 match self.extended(&object, &attribute.value, expr) {
-                    Some(unknown) => unknown,
+                    Some(unknown) => {
+                        self.unknown_attribute(&attribute.attr);
+                        unknown
+                    }
                     None => self.attribute(&object, &attribute.attr, span)?,
                 }
             }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::object::Obj;
-use super::value::Id;
+use super::value::{Id, V, Why};
 
 #[derive(Debug)]
 struct Slot<'a> {
@@ -23,7 +23,14 @@ pub(super) struct Heap<'a> {
     journal: Vec<(Id, Rc<Obj<'a>>, usize)>,
     marks: usize,
     current: usize,
+    /// Objects that may be the same as others, and why that is not known.
+    aliases: BTreeMap<Id, Vec<(Id, Why)>>,
+    /// Objects that a value which is not known may be.
+    escaped: Vec<(Id, Why)>,
 }
+
+/// How deep containers are looked into.
+const DEEPEST: usize = 8;
 
 /// A state to come back to.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +58,112 @@ impl<'a> Heap<'a> {
 
     pub(super) fn change(&mut self, id: Id) -> &mut Obj<'a> {
         self.note(id);
+        if !self.aliases.is_empty() {
+            self.blur_aliases(id);
+        }
         Rc::make_mut(&mut self.slots[id.0].object)
+    }
+
+    /// Remembers objects of which one may be another.
+    pub(super) fn alias(&mut self, ids: &[Id], why: &Why) {
+        for id in ids {
+            let others = ids.iter().filter(|other| *other != id);
+            let others = others.map(|other| (*other, why.clone()));
+            self.aliases.entry(*id).or_default().extend(others);
+        }
+    }
+
+    /// What may be the same object as one that changes may change as well.
+    fn blur_aliases(&mut self, id: Id) {
+        for (other, why) in self.aliases.remove(&id).unwrap_or_default() {
+            self.lose_one(other, why);
+        }
+    }
+
+    fn lose_one(&mut self, id: Id, why: Why) {
+        self.note(id);
+        match Rc::make_mut(&mut self.slots[id.0].object) {
+            Obj::Storage(storage) => {
+                for (_, datum) in &mut storage.arguments {
+                    datum.value = V::Unknown(why.clone());
+                }
+                storage.rest = Some(why);
+            }
+            // A flow that went into another is not listed itself.
+            Obj::Flow(_) => {}
+            object => *object = Obj::Lost(why),
+        }
+    }
+
+    /// A value becomes unknown: whatever is done to that may be done to this object.
+    pub(super) fn escape(&mut self, value: &V, why: &Why) {
+        self.escape_below(value, why, 0);
+    }
+
+    fn escape_below(&mut self, value: &V, why: &Why, depth: usize) {
+        match value {
+            V::Ref(id) if depth < DEEPEST && !self.escaped.iter().any(|(other, _)| other == id) => {
+                let object = self.share(*id);
+                if matches!(*object, Obj::Function(_) | Obj::Class(_) | Obj::Module(_)) {
+                    return;
+                }
+                self.escaped.push((*id, why.clone()));
+                self.escape_values(&object, why, depth);
+            }
+            V::Tuple(items) if depth < DEEPEST => {
+                for item in items.iter() {
+                    self.escape_below(&item.value, why, depth + 1);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What is in an object becomes unknown.
+    pub(super) fn escape_content(&mut self, object: &Obj<'a>, why: &Why) {
+        self.escape_values(object, why, 0);
+    }
+
+    fn escape_values(&mut self, object: &Obj<'a>, why: &Why, depth: usize) {
+        match object {
+            Obj::List(items) | Obj::Bag(items) | Obj::Iter(items) => {
+                for item in items {
+                    self.escape_below(&item.value, why, depth + 1);
+                }
+            }
+            Obj::Dict(dict) => {
+                for (_, item) in dict.iter() {
+                    self.escape_below(&item.value, why, depth + 1);
+                }
+            }
+            Obj::Instance(instance) => {
+                for value in instance.attributes.values() {
+                    self.escape_below(value, why, depth + 1);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Something that is not known is changed, and with it all that it may be.
+    pub(super) fn lose_escaped(&mut self) {
+        for (id, why) in std::mem::take(&mut self.escaped) {
+            self.lose_one(id, why);
+        }
+    }
+
+    /// An object changes in a way that is not known.
+    pub(super) fn lose(&mut self, id: Id, why: Why) {
+        let object = self.share(id);
+        self.escape_content(&object, &why);
+        self.note(id);
+        self.blur_aliases(id);
+        self.slots[id.0].object = Rc::new(Obj::Lost(why));
+    }
+
+    /// The object that is added next.
+    pub(super) fn next(&self) -> Id {
+        Id(self.slots.len())
     }
 
     pub(super) fn set(&mut self, id: Id, object: Rc<Obj<'a>>) {

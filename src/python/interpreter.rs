@@ -97,6 +97,8 @@ pub(super) struct Interpreter<'a> {
     pub(super) ways: usize,
     pub(super) flows: Vec<Id>,
     pub(super) storages: Vec<Id>,
+    /// The way that is merged into the current state, while it is.
+    pub(super) merging: Option<(Mark, Changes<'a>)>,
     /// Results of merging, and what went into them.
     pub(super) merged: BTreeMap<(Id, Id), Id>,
     pub(super) merged_away: BTreeSet<Id>,
@@ -137,6 +139,7 @@ impl<'a> Interpreter<'a> {
             ways: 0,
             flows: Vec::new(),
             storages: Vec::new(),
+            merging: None,
             merged: BTreeMap::new(),
             merged_away: BTreeSet::new(),
             wanted: BTreeSet::new(),
@@ -222,6 +225,7 @@ impl<'a> Interpreter<'a> {
     /// Runs one way of a condition that is not known and takes its changes back.
     pub(super) fn way(&mut self, run: impl FnOnce(&mut Self) -> Res<Control>) -> Way<'a> {
         self.spend(WAY);
+        let first = self.heap.next();
         let mark = self.heap.mark();
         let pending = self.frame().pending.len();
         let (frames, depth, handlers) = (self.frames.len(), self.depth, self.handlers.len());
@@ -242,7 +246,12 @@ impl<'a> Interpreter<'a> {
             self.flows.truncate(made.0);
             self.storages.truncate(made.1);
         }
-        Way { changes: self.heap.take_back(mark), control, escapes }
+        let mut changes = self.heap.take_back(mark);
+        // Objects that it made are its own.
+        for (id, object) in changes.split_off(&first) {
+            self.heap.set(id, object);
+        }
+        Way { changes, control, escapes }
     }
 
     /// Goes on after two ways that exclude each other.
@@ -338,6 +347,9 @@ impl<'a> Interpreter<'a> {
             });
             let changed: Vec<Name> = changed.map(|(name, _)| name.clone()).collect();
             for name in changed {
+                if let Some(value) = self.names(id).and_then(|names| names.get(&name)).cloned() {
+                    self.heap.escape(&value, why);
+                }
                 self.bind_in(id, &name, V::Unknown(why.clone()));
             }
         }

@@ -104,7 +104,7 @@ impl Interpreter<'_> {
             "random.shuffle" | "heapq.heapify" | "heapq.heappush" | "bisect.insort" => {
                 let why = Why::at(span);
                 if let Some(V::Ref(id)) = args.at(0) {
-                    *self.heap.change(*id) = Obj::Lost(why.clone());
+                    self.heap.lose(*id, why.clone());
                 }
                 V::Unknown(why)
             }

@@ -115,14 +115,14 @@ impl Interpreter<'_> {
     }
 
     pub(super) fn lost(&mut self, id: Id, why: Why) -> V {
-        *self.heap.change(id) = Obj::Lost(why.clone());
+        self.heap.lose(id, why.clone());
         V::Unknown(why)
     }
 
     /// `list[lower:upper] = value`.
     pub(super) fn set_slice(&mut self, object: &V, bounds: &[V; 3], value: &V, span: Span) {
-        let V::Ref(id) = object else { return };
-        let Obj::List(items) = self.heap.get(*id) else { return };
+        let V::Ref(id) = object else { return self.heap.lose_escaped() };
+        let Obj::List(items) = self.heap.get(*id) else { return self.heap.lose_escaped() };
         let at = positions(bounds, items.len());
         let lower = match &bounds[0] {
             V::Int(at) => clamp(*at, items.len()),

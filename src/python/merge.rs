@@ -19,11 +19,26 @@ impl<'a> Interpreter<'a> {
     pub(super) fn merge(&mut self, mark: Mark, other: &Changes<'a>, why: &Why) {
         let mut ids: BTreeSet<Id> = self.heap.changed(mark);
         ids.extend(other.keys());
+        let outer = self.merging.replace((mark, other.clone()));
+        let mut merged = Vec::with_capacity(ids.len());
         for id in ids {
-            let theirs = other.get(&id).map_or_else(|| self.heap.at(mark, id), Rc::clone);
-            let ours = self.heap.share(id);
-            let merged = self.merge_objects(&theirs, &ours, why);
-            self.heap.set(id, Rc::new(merged));
+            let (ours, theirs) = (self.of_other_way(id), self.heap.share(id));
+            merged.push((id, self.merge_objects(&ours, &theirs, why)));
+        }
+        self.merging = outer;
+        for (id, object) in merged {
+            self.heap.set(id, Rc::new(object));
+        }
+    }
+
+    /// An object as the way that is merged into the current state has it.
+    fn of_other_way(&self, id: Id) -> Rc<Obj<'a>> {
+        match &self.merging {
+            Some((mark, other)) => match other.get(&id) {
+                Some(object) => Rc::clone(object),
+                None => self.heap.at(*mark, id),
+            },
+            None => self.heap.share(id),
         }
     }
 
@@ -37,6 +52,12 @@ impl<'a> Interpreter<'a> {
             (Obj::Instance(a), Obj::Instance(b)) => {
                 let mut merged = b.clone();
                 merged.attributes = self.merge_names(&a.attributes, &b.attributes, why);
+                // Where an attribute is missing, the class may have another value for it.
+                for (name, value) in &mut merged.attributes {
+                    if !a.attributes.contains_key(name) || !b.attributes.contains_key(name) {
+                        *value = V::Unknown(why.clone());
+                    }
+                }
                 Obj::Instance(merged)
             }
             (Obj::Flow(a), Obj::Flow(b)) => Obj::Flow(self.merge_flows(a, b, why)),
@@ -44,7 +65,11 @@ impl<'a> Interpreter<'a> {
             (Obj::Function(_), Obj::Function(_))
             | (Obj::Class(_), Obj::Class(_))
             | (Obj::Module(_), Obj::Module(_)) => b.clone(),
-            _ => Obj::Lost(why.clone()),
+            _ => {
+                self.heap.escape_content(a, why);
+                self.heap.escape_content(b, why);
+                Obj::Lost(why.clone())
+            }
         }
     }
 
@@ -71,14 +96,18 @@ impl<'a> Interpreter<'a> {
     fn merge_dicts(&mut self, a: &Dict, b: &Dict, why: &Why, depth: usize) -> Dict {
         let mut merged = b.clone();
         for (key, theirs) in b.iter() {
-            let value = match Key::of(key).as_ref().and_then(|key| a.get(key)) {
-                Some(ours) => self.merge_below(&ours.value, &theirs.value, why, depth + 1),
-                None => V::Unknown(why.clone()),
+            let ours = Key::of(key).as_ref().and_then(|key| a.get(key));
+            let value = if let Some(ours) = ours {
+                self.merge_below(&ours.value, &theirs.value, why, depth + 1)
+            } else {
+                self.heap.escape(&theirs.value, why);
+                V::Unknown(why.clone())
             };
             merged.insert(key.clone(), Datum::new(value, theirs.at));
         }
         for (key, ours) in a.iter() {
             if Key::of(key).as_ref().is_none_or(|key| b.get(key).is_none()) {
+                self.heap.escape(&ours.value, why);
                 merged.insert(key.clone(), Datum::new(V::Unknown(why.clone()), ours.at));
             }
         }
@@ -136,7 +165,11 @@ impl<'a> Interpreter<'a> {
                 V::Tuple(self.merge_lists(a, b, why, depth).into())
             }
             (V::Unknown(known), V::Unknown(_)) => V::Unknown(known.clone()),
-            _ => V::Unknown(why.clone()),
+            _ => {
+                self.heap.escape(a, why);
+                self.heap.escape(b, why);
+                V::Unknown(why.clone())
+            }
         }
     }
 
@@ -148,7 +181,7 @@ impl<'a> Interpreter<'a> {
         if let Some(merged) = self.merged.get(&(a, b)) {
             return V::Ref(*merged);
         }
-        let (ours, theirs) = (self.heap.share(a), self.heap.share(b));
+        let (ours, theirs) = (self.of_other_way(a), self.heap.share(b));
         let object = match (&*ours, &*theirs) {
             (Obj::Storage(x), Obj::Storage(y)) => Obj::Storage(self.merge_storages(x, y, why)),
             (Obj::Flow(x), Obj::Flow(y)) => Obj::Flow(self.merge_flows(x, y, why)),
@@ -158,11 +191,16 @@ impl<'a> Interpreter<'a> {
             (Obj::List(x), Obj::List(y)) if x.len() == y.len() => {
                 Obj::List(self.merge_lists(x, y, why, depth))
             }
-            _ => return V::Unknown(why.clone()),
+            _ => {
+                self.heap.escape(&V::Ref(a), why);
+                self.heap.escape(&V::Ref(b), why);
+                return V::Unknown(why.clone());
+            }
         };
         let made = matches!(object, Obj::Storage(_) | Obj::Flow(_));
         let id = self.heap.add(object);
         self.merged.insert((a, b), id);
+        self.heap.alias(&[a, b, id], why);
         if made {
             for list in [&mut self.flows, &mut self.storages] {
                 if let Some(at) = list.iter().position(|other| *other == a) {

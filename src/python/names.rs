@@ -134,6 +134,11 @@ impl<'a> Interpreter<'a> {
             target => self.eval(target)?,
         };
         let operand = self.eval(&assign.value)?;
+        // Adding a number or a text changes nothing in place.
+        let plain = matches!(operand, V::Int(_) | V::Float(_) | V::Bool(_) | V::Str(_) | V::None);
+        if matches!(old, V::Unknown(_)) && !plain {
+            self.heap.lose_escaped();
+        }
         let new = self.in_place(&old, assign.op, &operand, span)?;
         self.assign(&assign.target, new)
     }
@@ -166,7 +171,8 @@ impl<'a> Interpreter<'a> {
     }
 
     fn delete_item(&mut self, object: &V, key: &V, why: &Why) {
-        let V::Ref(id) = object else { return };
+        let V::Ref(id) = object else { return self.heap.lose_escaped() };
+        self.escape_items(*id, key, why);
         match self.heap.change(*id) {
             Obj::Dict(dict) => match Key::of(key) {
                 Some(key) => _ = dict.remove(&key),
@@ -185,8 +191,9 @@ impl<'a> Interpreter<'a> {
 
     /// `object[key] = value`.
     pub(super) fn set_item(&mut self, object: &V, key: V, datum: Datum) {
-        let V::Ref(id) = object else { return };
+        let V::Ref(id) = object else { return self.heap.lose_escaped() };
         let why = key.why().cloned().unwrap_or_else(|| Why::at(datum.at));
+        self.escape_items(*id, &key, &why);
         match self.heap.change(*id) {
             Obj::Dict(dict) => dict.insert(key, datum),
             list @ Obj::List(_) => {
@@ -197,6 +204,17 @@ impl<'a> Interpreter<'a> {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Before an item changes whose key is not known.
+    fn escape_items(&mut self, id: Id, key: &V, why: &Why) {
+        if Key::of(key).is_none() {
+            let object = self.heap.share(id);
+            self.heap.escape_content(&object, why);
+        }
+        if matches!(self.heap.get(id), Obj::Lost(_)) {
+            self.heap.lose_escaped();
         }
     }
 

@@ -315,6 +315,10 @@ fn arithmetic(a: &V, op: Operator, b: &V) -> Option<V> {
         Operator::Mult => x * y,
         Operator::Div if y != 0.0 => x / y,
         Operator::FloorDiv if y != 0.0 => (x / y).floor(),
+        Operator::Mod if y != 0.0 => match x % y {
+            rest if rest != 0.0 && (y < 0.0) != (rest < 0.0) => rest + y,
+            rest => rest.copysign(if rest == 0.0 { y } else { rest }),
+        },
         Operator::Pow if x > 0.0 => x.powf(y),
         _ => return None,
     };

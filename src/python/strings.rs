@@ -127,14 +127,13 @@ fn changed(text: &str, name: &str, args: &Args, texts: &[&str]) -> Option<String
         ("casefold", []) if ascii => text.to_ascii_lowercase(),
         ("capitalize", []) => {
             let mut characters = text.chars();
-            match characters.next() {
-                // Two letters in one have a third form for the front of a word.
-                Some(first) if !('\u{1c4}'..='\u{1f3}').contains(&first) => {
-                    first.to_uppercase().collect::<String>() + &characters.as_str().to_lowercase()
-                }
-                Some(_) => return None,
-                None => String::new(),
+            let Some(first) = characters.next() else { return Some(String::new()) };
+            let mut upper = first.to_uppercase();
+            // Letters that become two, or stand for two, have a form of their own here.
+            if upper.len() != 1 || ('\u{1c4}'..='\u{1f3}').contains(&first) {
+                return None;
             }
+            upper.by_ref().collect::<String>() + &characters.as_str().to_lowercase()
         }
         ("title", []) if ascii => title(text),
         ("swapcase", []) if ascii => text

@@ -24,6 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "plugin",
             "problem",
             "progress",
+            "python",
             "registration",
             "render",
             "report",
