@@ -14,7 +14,10 @@ use ruff_text_size::Ranged;
 use super::interpreter::{Control, Interpreter, Res, Stop, handles};
 use super::object::Obj;
 use super::scan;
-use super::value::{Datum, V, Why};
+use super::value::{Datum, Span, V, Why};
+
+/// Steps that one loop may take before its rounds are not counted any more.
+const LOOP_STEPS: usize = 30_000;
 
 impl<'a> Interpreter<'a> {
     pub(super) fn block(&mut self, body: &'a [Stmt]) -> Res<Control> {
@@ -139,7 +142,7 @@ impl<'a> Interpreter<'a> {
         match self.iterate(&iterable, span) {
             Ok(items) => {
                 let mut items = items.into_iter();
-                self.rounds(&for_.body, &for_.orelse, span, |this| {
+                self.rounds(&for_.body, &for_.orelse, (span, false), |this| {
                     let Some(item) = items.next() else { return Ok(Ok(false)) };
                     this.assign(&for_.target, item.value)?;
                     Ok(Ok(true))
@@ -155,22 +158,23 @@ impl<'a> Interpreter<'a> {
 
     fn while_loop(&mut self, while_: &'a StmtWhile) -> Res<Control> {
         let span = self.span(while_.test.range());
-        self.rounds(&while_.body, &while_.orelse, span, |this| this.condition(&while_.test))
+        self.rounds(&while_.body, &while_.orelse, (span, true), |this| this.condition(&while_.test))
     }
 
-    /// A loop: `next` says whether there is another round.
+    /// A loop: `next` says whether there is another round. `kind` is where that is decided, and
+    /// whether rounds may go on without an end.
     fn rounds(
         &mut self,
         body: &'a [Stmt],
         orelse: &'a [Stmt],
-        span: super::value::Span,
+        kind: (Span, bool),
         next: impl FnMut(&mut Self) -> Res<Result<bool, Why>>,
     ) -> Res<Control> {
         let outer = self.frame_mut().uncertain.take();
         let pending = self.frame().pending.len();
         // Only a loop that can be left early may turn out to be uncertain.
         let mark = scan::leaves_early(body).then(|| self.heap.mark());
-        let result = self.all_rounds(body, orelse, span, next);
+        let result = self.all_rounds(body, orelse, kind, next);
         let uncertain = std::mem::replace(&mut self.frame_mut().uncertain, outer);
         if let Some(mark) = mark {
             if let Some(why) = uncertain {
@@ -187,11 +191,12 @@ impl<'a> Interpreter<'a> {
         &mut self,
         body: &'a [Stmt],
         orelse: &'a [Stmt],
-        span: super::value::Span,
+        (span, endless): (Span, bool),
         mut next: impl FnMut(&mut Self) -> Res<Result<bool, Why>>,
     ) -> Res<Control> {
+        let before = self.steps;
         loop {
-            if !self.spend(1) {
+            if !self.spend(1) || before - self.steps > LOOP_STEPS {
                 return self.maybe(body, orelse, &Why::at(span), |_| Ok(()));
             }
             match next(self)? {
@@ -203,6 +208,10 @@ impl<'a> Interpreter<'a> {
                 Control::Next | Control::Continue => {}
                 Control::Break => return Ok(Control::Next),
                 Control::Return(value) => return Ok(Control::Return(value)),
+            }
+            // It may have ended already: how often it runs is not known any more.
+            if let (true, Some(why)) = (endless, self.frame().uncertain.clone()) {
+                return self.maybe(body, orelse, &why, |_| Ok(()));
             }
         }
     }
@@ -381,7 +390,7 @@ impl<'a> Interpreter<'a> {
     }
 
     /// What `with value as target` binds.
-    fn enter(&mut self, value: V, span: super::value::Span) -> Res<V> {
+    fn enter(&mut self, value: V, span: Span) -> Res<V> {
         let V::Ref(id) = &value else {
             return Ok(match value {
                 V::Path(_) | V::Unset(_) | V::External(..) => V::Unknown(Why::at(span)),

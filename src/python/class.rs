@@ -134,7 +134,9 @@ impl<'a> Interpreter<'a> {
                 bases.push(self.eval(base)?);
             }
         }
-        let scope = self.heap.add(Obj::Scope(Names::new()));
+        // As Python has it; it tells the scope of a class from others.
+        let qualified = ("__qualname__".into(), V::text(def.name.as_str()));
+        let scope = self.heap.add(Obj::Scope(Names::from([qualified])));
         let enclosing = self.closure();
         let (source, globals) = (self.frame().source, self.frame().globals);
         self.frames.push(Frame {

@@ -91,7 +91,7 @@ pub(super) struct Interpreter<'a> {
     pub(super) library: &'a Library,
     pub(super) heap: Heap<'a>,
     pub(super) frames: Vec<Frame<'a>>,
-    steps: usize,
+    pub(super) steps: usize,
     depth: usize,
     /// Ways open that may not be taken.
     pub(super) ways: usize,

@@ -44,7 +44,18 @@ impl<'a> Interpreter<'a> {
 
     fn merge_objects(&mut self, a: &Obj<'a>, b: &Obj<'a>, why: &Why) -> Obj<'a> {
         match (a, b) {
-            (Obj::Scope(a), Obj::Scope(b)) => Obj::Scope(self.merge_names(a, b, why)),
+            (Obj::Scope(a), Obj::Scope(b)) => {
+                let mut merged = self.merge_names(a, b, why);
+                // Where it is not bound here, it may be in a class above or be a built-in.
+                for (name, value) in &mut merged {
+                    let inherited =
+                        a.contains_key("__qualname__") || super::names::is_builtin(name);
+                    if inherited && !(a.contains_key(name) && b.contains_key(name)) {
+                        *value = V::Unknown(why.clone());
+                    }
+                }
+                Obj::Scope(merged)
+            }
             (Obj::List(a), Obj::List(b)) if a.len() == b.len() => {
                 Obj::List(self.merge_lists(a, b, why, 0))
             }

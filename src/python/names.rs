@@ -19,6 +19,11 @@ const BUILTINS: &str = "\
     property quit range repr reversed round set setattr sorted staticmethod str sum super \
     tuple type vars zip";
 
+/// Whether a name means something without being bound.
+pub(super) fn is_builtin(name: &str) -> bool {
+    BUILTINS.split(' ').any(|known| known == name)
+}
+
 impl<'a> Interpreter<'a> {
     /// The value of a name, if something binds it.
     pub(super) fn bound(&self, name: &str) -> Option<V> {
@@ -39,9 +44,7 @@ impl<'a> Interpreter<'a> {
             // What an import binds is not known where it is used.
             Some(V::External(path, at)) if at.span.range.is_empty() => V::External(path, why()),
             Some(value) => value,
-            None if BUILTINS.split(' ').any(|known| known == name) => {
-                V::External(format!("builtins.{name}").into(), why())
-            }
+            None if is_builtin(name) => V::External(format!("builtins.{name}").into(), why()),
             None => V::Unknown(why()),
         }
     }

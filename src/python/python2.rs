@@ -42,7 +42,7 @@ fn construct(line: &str) -> Option<&'static str> {
         return Some("`<>`");
     }
     let words = || bare.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '.' && c != '"');
-    if words().any(|word| matches!(word, "ur\"" | "uR\"" | "Ur\"" | "UR\"")) {
+    if words().any(|word| word.to_ascii_lowercase().starts_with("ur\"")) {
         return Some("`ur''`");
     }
     if words().any(old_octal) {

@@ -77,9 +77,10 @@ fn blocks(page: &str) -> Vec<Block> {
     blocks
 }
 
-/// Writes the files of a page's projects below a folder; returns the folders that have a spec.
-fn write_projects(page: &str, root: &Path) -> Vec<PathBuf> {
-    let mut projects = Vec::new();
+/// Writes the files of a page's projects below a folder; returns each project's folder and what
+/// its spec is: a `flowstorage.toml`, or else its only script.
+fn write_projects(page: &str, root: &Path) -> BTreeMap<PathBuf, String> {
+    let mut projects = BTreeMap::new();
     for block in blocks(page) {
         let Some(file) = block.note.as_deref().and_then(|note| note.strip_prefix("file: ")) else {
             continue;
@@ -88,8 +89,11 @@ fn write_projects(page: &str, root: &Path) -> Vec<PathBuf> {
         let folder = path.parent().expect("a folder");
         fs::create_dir_all(folder).expect("a folder");
         fs::write(&path, &block.text).expect("a file");
-        if path.ends_with("flowstorage.toml") {
-            projects.push(folder.to_owned());
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        if name == "flowstorage.toml" {
+            projects.insert(folder.to_owned(), name);
+        } else if path.extension().is_some_and(|extension| extension == "py") {
+            projects.entry(folder.to_owned()).or_insert(name);
         }
     }
     projects
@@ -132,14 +136,14 @@ fn every_project_passes_the_check() {
     let mut count = 0;
     for name in PAGES {
         let root = tempfile::tempdir().expect("a folder");
-        for project in write_projects(&page(name), root.path()) {
-            let checked = run(&["flowstorage", "check"], &project);
+        for (project, spec) in write_projects(&page(name), root.path()) {
+            let checked = run(&["flowstorage", "check", "--file", &spec], &project);
             let said = String::from_utf8_lossy(&checked.stderr);
             assert!(checked.status.success(), "{name}, {}: {said}", project.display());
             count += 1;
         }
     }
-    assert_eq!(count, 4);
+    assert_eq!(count, 5);
 }
 
 #[test]

@@ -9,6 +9,7 @@
 mod check;
 mod crash;
 mod eject;
+mod environment;
 mod faults;
 mod flows;
 mod golden;

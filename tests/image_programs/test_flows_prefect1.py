@@ -233,6 +233,21 @@ class Secrets(Prefect1Test):
         )
         self.assertEqual((seen["result"], seen["schedule"]), ("LocalResult", "Schedule"))
 
+    def test_a_flow_that_would_carry_a_credential_is_not_stored(self):
+        secret = {"name": "TOKEN", "file": self.write("token", "HIDDEN-value")}
+        read = "import os\nTOKEN = os.environ['TOKEN']\n"
+        uses = "@task\ndef show():\n    return len(TOKEN)\nflow = Flow('etl', tasks=[show])\n"
+        run = self.store(TASKS + read + uses, secret_environment=[secret])
+        (failed,) = [result for result in run.results if result["level"] == "error"]
+        self.assertEqual(failed["check"], "secret")
+        self.assertEqual(failed["message"], "flow `etl` would hold the value of `TOKEN`")
+        self.assertEqual(run.code, 1)
+        self.assertFalse(os.path.exists(self.stored("etl")))
+        self.assertNotIn("HIDDEN", run.output + run.stderr + str(run.results))
+        # What the script itself needs, and no task refers to, stays behind.
+        spent = "LENGTH = len(TOKEN)\n" + uses.replace("len(TOKEN)", "LENGTH")
+        self.loads(self.store(TASKS + read + spent, secret_environment=[secret]), "etl")
+
     def test_another_kind_of_storage_does_not_stay(self):
         source = TASKS + (
             "from prefect.storage import Webhook\n"

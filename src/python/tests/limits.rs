@@ -40,10 +40,7 @@ fn everything_ends() {
             + &" ".repeat(40) + "x = 1\n",
         "import sys\ndef f(x):\n".to_owned() + &lines(300, |n| format!("    if x == {n}: return {n}\n")) + "f(sys.argv)\n",
     ] {
-        let start = std::time::Instant::now();
         _ = try_script(&source, &[]);
-        let cut = &source[..source.len().min(60)];
-        assert!(start.elapsed().as_secs() < 5, "{cut}: {:?}", start.elapsed());
     }
 }
 
@@ -57,9 +54,20 @@ fn a_long_concatenation_is_read() {
 
 #[test]
 fn after_the_budget_nothing_is_known() {
-    let source =
-        "from prefect.storage import Docker\nx = 'a'\nwhile x != 'b':\n    y = 1\nDocker(x)\n";
-    assert_eq!(summary(&script(source, &[])), "");
+    let docker = "from prefect.storage import Docker\n";
+    let long = format!("{docker}x = 0\nwhile x < 100000:\n    x += 1\nDocker(x, image_name='n')\n");
+    let unknown = "Docker(registry_url=<x < 100000>, image_name=\"n\")";
+    assert_eq!(summary(&script(&long, &[])), unknown);
+    let many = format!("{docker}{}Docker('r')\n", "for x in range(9999):\n    y = x\n".repeat(20));
+    assert_eq!(summary(&script(&many, &[])), "");
+}
+
+#[test]
+fn a_loop_that_something_unknown_ends_does_not_take_the_budget() {
+    let source = "from prefect.storage import Docker\nn = 0\ndef wait():\n    global n\n    while True:\n        \
+                  n += 1\n        if ready(): break\nwait()\nDocker('r', image_name=n)\n";
+    let expected = "Docker(registry_url=\"r\", image_name=<ready()>)";
+    assert_eq!(summary(&script(source, &[])), expected);
 }
 
 proptest! {

@@ -4,6 +4,7 @@
 
 mod flows;
 mod limits;
+mod syntax;
 mod values;
 
 use std::collections::BTreeMap;

@@ -259,3 +259,44 @@ fn statements() {
         ("getattr(os, 'sep') + getattr(object(), 'x', 'd')", "<object()>"),
     ]);
 }
+
+#[test]
+fn what_may_have_changed_is_unknown() {
+    table(&[
+        // One of two names for the same mapping gets a copy, perhaps.
+        ("d = {'p': 1}\ne = d\nif u(): d = dict(d)\nd['q'] = 2\ne", "<u()>"),
+        ("d = {'p': 1}\ne = d\nif u(): d = dict(d)\nd['q'] = 2\nd", "{p: 1, q: 2}"),
+        ("d = {'p': 1}\ne = d\nif u(): d = dict(d)\ne['q'] = 2\nd", "<u()>"),
+        ("d = {'p': 1}\nif u():\n    d = dict(d)\n    if u(): d['p'] = 3\nd", "{p: <u()>}"),
+        ("if u():\n    x = []\n    if u(): x.append(1)\n    else: x.append(1)\nx", "[1]"),
+        (
+            "d = {'p': 1}\nif u():\n    d['p'] = 3\n    e = d\nelse:\n    e = {'p': 1}\ne",
+            "{p: <u()>}",
+        ),
+        ("l = ['a']\nm = l\nwhile u(): l = list(l)\nl.append('b')\nm", "<u()>"),
+        ("l = ['a']\nm = l\nif u(): l = 'none'\nl += ['b']\nm", "<u()>"),
+        ("l = [{'k': 1}]\nk = l[0]\nl.append(*u())\nl[0]['k'] = 2\nk", "<u()>"),
+        ("class C:\n    a = 1\no = C()\nif u(): o.a = 2\no.a", "<u()>"),
+        ("class B:\n    a = 1\nclass C(B): pass\nif u(): C.a = 2\nC.a", "<u()>"),
+        ("if u(): len = str\nlen('a')", "<u()>"),
+        ("for x in u():\n    y = 1\n    break\nelse:\n    y = 2\ny", "<u()>"),
+        ("for x in u(): pass\nelse:\n    y = 2\ny", "2"),
+        ("def f():\n    x = []\n    if u(): return x\n    x.append(1)\n    return x\nf()", "<u()>"),
+        ("def f():\n    for x in 'ab':\n        if u(): return x\n    return 'c'\nf()", "<u()>"),
+        (
+            "g = 1\ndef f():\n    global g\n    if u():\n        g = 2\n        return\n    g = 3\nf()\ng",
+            "<u()>",
+        ),
+        ("d = {'a': 1}\nd[u()] = 2\nd['a']", "<u()>"),
+        ("d = {'a': 1}\nd.update(u())\nd['b'] = 3\nd['b']", "3"),
+        ("x = 1\nif u(): raise KeyError\nelse: x = 2\nx", "2"),
+        ("x = 1\ntry:\n    x = 2\n    {}['k']\n    x = 3\nexcept KeyError:\n    pass\nx", "2"),
+        (
+            "s = {'a', 'b'}\n[list(s), len(s), sorted(s), 'a' in s]",
+            "[[\"a\", \"b\"], 2, [\"a\", \"b\"], true]",
+        ),
+        ("s = {'a', 'b'}\n''.join(s)", "<''.join(s)>"),
+        ("s = list({'a', 'b'})\ns[0]", "<s[0]>"),
+        ("import random\nl = [1, 2]\nrandom.shuffle(l)\nl", "<random.shuffle(l)>"),
+    ]);
+}

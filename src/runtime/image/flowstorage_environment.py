@@ -5,6 +5,10 @@
 
 import os
 
+# Shorter values are found anywhere by chance.
+SHORTEST_SECRET = 6
+_secrets = {}
+
 
 def apply(spec):
     """Sets the variables of a spec; a secret whose file was not given stays unset."""
@@ -18,3 +22,10 @@ def apply(spec):
             continue
         # As Python itself reads variables that are not UTF-8.
         os.environ[secret["name"]] = os.fsdecode(value)
+        if len(value) >= SHORTEST_SECRET:
+            _secrets[secret["name"]] = value
+
+
+def secrets_in(data):
+    """Returns the names of the secret variables whose values are in some bytes."""
+    return sorted(name for name, value in _secrets.items() if value in data)

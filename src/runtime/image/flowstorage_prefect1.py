@@ -6,6 +6,7 @@ runs, registers nor builds anything.
 """
 
 import ast
+import base64
 import copyreg
 import json
 import os
@@ -14,6 +15,7 @@ import sys
 import warnings
 
 import flowstorage_arguments
+import flowstorage_environment as environment
 import flowstorage_probe as probe
 from flowstorage_python import script_failure
 
@@ -124,6 +126,10 @@ class Runtime:
                         "or set stored_as_script",
                     )
                 )
+                continue
+            names = environment.secrets_in(pickle_in(data))
+            if names:
+                results.append(carries(flow.name, names))
                 continue
             self.tree.write(entry["location"], data)
             written.append(flow)
@@ -481,6 +487,22 @@ def names_in(text):
     if not (text.startswith("Flow ") and "not found in file" in text):
         return None
     return [ast.literal_eval(line[2:]) for line in text.splitlines() if line.startswith("- ")]
+
+
+def pickle_in(data):
+    """Returns the pickle of a flow file, which has been in an envelope since Prefect 0.14.3."""
+    try:
+        return base64.b64decode(json.loads(data.decode("utf-8"))["flow"])
+    except (ValueError, KeyError):
+        return data
+
+
+def carries(name, variables):
+    """Returns the error for a flow that would carry credentials into the image."""
+    shown = ", ".join("`{}`".format(variable) for variable in variables)
+    message = "flow `{}` would hold the value of {}".format(name, shown)
+    remedy = "read {} inside the task, and give it to the container that runs the flow".format(shown)
+    return probe.report("error", "secret", name, message, remedy)
 
 
 def absent(name, script, names, remedy=None):

@@ -158,7 +158,8 @@ def _raised_by_environ(error):
     trace = error.__traceback__
     while trace and trace.tb_next:
         trace = trace.tb_next
-    return trace is not None and trace.tb_frame.f_code.co_filename == os.__file__
+    # Its file may be the interpreter's own, without a path.
+    return trace is not None and trace.tb_frame.f_globals.get("__name__") == "os"
 
 
 def line_in(error, path):
