@@ -54,7 +54,10 @@ pub fn bake_file(plans: &[Plan], contexts: UserContexts, staged: &Path) -> BakeF
         if let Some(folder) = &plan.user_context {
             target.contexts = BTreeMap::from([("flowstorage".to_owned(), ours)]);
             target.context = match contexts {
-                UserContexts::InPlace => folder.to_string_lossy().into_owned(),
+                UserContexts::InPlace => match ascii_link(folder) {
+                    Some(link) => format!("{}/{link}", plan.name),
+                    None => folder.to_string_lossy().into_owned(),
+                },
                 UserContexts::Copied => format!("{}/user", plan.name),
             };
             // Relative to the context, which is then elsewhere.
@@ -116,6 +119,15 @@ pub fn eject(plans: &[Plan], folder: &Path) -> anyhow::Result<()> {
     renamed.with_context(|| format!("making `{}`", folder.display()))
 }
 
+/// The name of a link to a folder whose own name buildx cannot send: with two targets it puts the
+/// name into a header, which holds ASCII only. What `BuildKit` keeps of a context it keeps by that
+/// name, so that each folder has its own.
+fn ascii_link(folder: &Path) -> Option<String> {
+    let name = folder.file_name()?.to_string_lossy();
+    let path = folder.to_string_lossy();
+    (!name.is_ascii()).then(|| format!("user-{}", &digest(&path)[..12]))
+}
+
 fn digest(text: &str) -> String {
     hex(&Sha256::digest(text.as_bytes()))
 }
@@ -125,6 +137,11 @@ fn write_plan(plan: &Plan, place: &Path, contexts: UserContexts) -> anyhow::Resu
     fs::create_dir_all(&context)?;
     if let (Some(folder), UserContexts::Copied) = (&plan.user_context, contexts) {
         copy_tree(folder, &place.join("user"))?;
+    }
+    if let (Some(folder), UserContexts::InPlace) = (&plan.user_context, contexts)
+        && let Some(link) = ascii_link(folder)
+    {
+        std::os::unix::fs::symlink(folder, place.join(link))?;
     }
     if let Some(patterns) = &plan.dockerignore {
         // buildx prefers the patterns beside the Dockerfile to those of the context.

@@ -164,3 +164,19 @@ fn its_folder_is_the_context_and_its_dockerignore_applies() {
         assert_eq!(project.python(&image, program), wanted, "{ignore}");
     }
 }
+
+/// buildx sends the folder's name in a header as soon as there are two targets.
+#[test]
+fn a_folder_whose_name_is_not_ascii_is_a_context_of_two_targets() {
+    let project = Project::new();
+    project.file("où ça/Dockerfile", format!("FROM {PREFECT}\nCOPY note /note\n"));
+    project.file("où ça/note", "kept");
+    project.file("flow.py", "from prefect import Flow\nwith Flow('etl') as flow:\n    pass\n");
+    project.spec("flows = [\"flow.py\"]\ndockerfile = \"où ça/Dockerfile\"\n");
+    let said = project.flowstorage("build --push --flows-json flows.json").ok();
+    let program = "import json; print(json.dumps(open('/note').read()))";
+    assert_eq!(project.python(said.out.trim(), program), "kept");
+    let flows = std::fs::read_to_string(project.folder().join("flows.json")).unwrap();
+    let flows: serde_json::Value = serde_json::from_str(&flows).unwrap();
+    assert_eq!(flows["flows"][0]["name"], "etl");
+}
