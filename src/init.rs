@@ -3,6 +3,7 @@
 //! **Invariant:** building the spec gives what building the script gives; what the script computes
 //! is a comment that names the place.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +21,8 @@ const PATHS: [&str; 4] = ["dockerfile", "dockerignore", "requirements", "modules
 pub struct Source {
     /// The script as a spec.
     pub spec: SpecFile,
+    /// Where the paths that the script names were found.
+    pub found: BTreeMap<String, PathBuf>,
     /// Keys that resolving inferred and that a reader of the spec wants to see.
     pub inferred: Vec<(&'static str, Json, String)>,
 }
@@ -150,7 +153,9 @@ impl Writer<'_> {
         if path.starts_with("~/") {
             return path.to_owned();
         }
-        relative(&self.source.spec.folder.join(path), self.folder)
+        let found = self.source.found.get(path).cloned();
+        let found = found.unwrap_or_else(|| self.source.spec.folder.join(path));
+        relative(&found, self.folder)
     }
 }
 

@@ -303,14 +303,17 @@ fn error_of(failure: &Failure) -> Error {
         .unwrap_or_else(|| Error::Build(Fault { message: failure.cause(), hint: failure.remedy() }))
 }
 
+/// A file that others may read as far as the umask lets them: other programs are meant to.
+fn readable_file(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    tempfile::Builder::new().permissions(mode).tempfile_in(folder)
+}
+
 /// Writes a file that must not be there yet.
 pub(super) fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let doing = || format!("writing `{}`", path.display());
-    let file = tempfile::Builder::new()
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-        .tempfile_in(folder)
-        .with_context(doing)?;
+    let file = readable_file(folder).with_context(doing)?;
     std::fs::write(file.path(), text).with_context(doing)?;
     file.persist_noclobber(path).with_context(doing)?;
     Ok(())
@@ -319,7 +322,7 @@ pub(super) fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
 pub(super) fn write_atomically(path: &Path, text: &str) -> anyhow::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let doing = || format!("writing `{}`", path.display());
-    let file = tempfile::NamedTempFile::new_in(folder).with_context(doing)?;
+    let file = readable_file(folder).with_context(doing)?;
     std::fs::write(file.path(), text).with_context(doing)?;
     file.persist(path).with_context(doing)?;
     Ok(())

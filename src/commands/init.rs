@@ -9,12 +9,13 @@ use serde_json::{Value as Json, json};
 
 use crate::cli::InitArgs;
 use crate::error::Error;
-use crate::facts::{self, Facts, Found, Machine, REQUIREMENTS_FILE};
+use crate::facts::{self, Facts, Found, Machine};
 use crate::host::Host;
 use crate::init::{self, Source};
 use crate::plugin::Call;
 use crate::problem::{Place, Problem};
 use crate::resolve::not_python;
+use crate::slug::slugify;
 use crate::spec;
 
 const DEFAULT_OUTPUT: &str = "flowstorage.toml";
@@ -94,7 +95,7 @@ fn source(name: &Path, path: &Path, machine: Machine<'_>) -> anyhow::Result<Sour
         let message = format!("`{name}` is neither a file nor a folder");
         return Err(problem(message, "name a flow script, or a folder of flow scripts").into());
     }
-    let folder = folder_of(path);
+    let folder = facts::project_of(path, machine);
     let script = facts::read_script(path, &folder, machine);
     let script = script.map_err(|error| {
         Error::Spec(vec![Problem {
@@ -104,35 +105,39 @@ fn source(name: &Path, path: &Path, machine: Machine<'_>) -> anyhow::Result<Sour
             remedy: "correct the script at this line".to_owned(),
         }])
     })?;
-    let (spec, problems) = spec::script::from_script(&script, &name, path);
+    let (spec, problems) = spec::script::from_script(&script, &name, path, &folder);
     if !problems.is_empty() {
         return Err(Error::Spec(problems).into());
     }
     let facts = facts::gather(&spec, machine, None);
     let says_itself = !script.storages.is_empty();
-    let inferred = if says_itself { Vec::new() } else { inferred(&facts, path) };
-    Ok(Source { spec, inferred })
+    let own_name = path.strip_prefix(&folder).unwrap_or(path).to_string_lossy();
+    let inferred = if says_itself { Vec::new() } else { inferred(&facts, &own_name) };
+    let mut inferred = inferred;
+    if let ([storage], true) = (spec.storages.as_slice(), script.flows.len() > 1)
+        && storage.image_name.is_none()
+        && !storage.unknown.iter().any(|unknown| unknown.key == "image_name")
+    {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        inferred.push(("image_name", json!(slugify(&stem)), "the script's name".to_owned()));
+    }
+    let found = facts.paths.iter().filter_map(|(path, found)| match found {
+        Found::File(file) => Some((path.clone(), file.source.clone())),
+        Found::Folder(folder) => Some((path.clone(), folder.source.clone())),
+        Found::Missing | Found::Unreadable(_) => None,
+    });
+    Ok(Source { found: found.collect(), spec, inferred })
 }
 
 /// What building the script alone would take from beside it.
-fn inferred(facts: &Facts, script: &Path) -> Vec<(&'static str, Json, String)> {
-    let has_block = |path: &str| match facts.at(path) {
-        Found::File(file) => {
-            file.text.as_deref().is_some_and(|text| crate::deps::script_block(text).is_some())
-        }
-        _ => false,
-    };
-    let name = script.file_name().unwrap_or_default().to_string_lossy();
-    if has_block(&name) {
-        let because = "the script's own block of PEP 723".to_owned();
-        return vec![("requirements", json!([name]), because)];
-    }
-    match facts.at(REQUIREMENTS_FILE) {
-        // Beside the script, or in the current folder.
-        Found::File(file) => {
-            let because = "found without being named".to_owned();
-            vec![("requirements", json!([file.source.to_string_lossy()]), because)]
-        }
-        _ => Vec::new(),
+fn inferred(facts: &Facts, script: &str) -> Vec<(&'static str, Json, String)> {
+    let requirements =
+        |path: &str, because: &str| vec![("requirements", json!([path]), because.to_owned())];
+    if facts.has_script_block(script) {
+        requirements(script, "the script's own block of PEP 723")
+    } else if let Some(file) = facts.requirements_file() {
+        requirements(file, "found without being named")
+    } else {
+        Vec::new()
     }
 }

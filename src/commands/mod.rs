@@ -42,10 +42,14 @@ fn load(args: &SpecArgs, host: &Host) -> Result<Loaded, Error> {
     let machine = Machine { home: home.as_deref(), cwd: &host.cwd, env: &host.env };
     let default = DEFAULT_FILES.iter().find(|name| host.cwd.join(name).is_file());
     let Some(file) = args.file.clone().or_else(|| default.map(PathBuf::from)) else {
-        return Err(problem(
-            format!("no `flowstorage.toml` in `{}`", host.cwd.display()),
-            "write one, or name a spec with --file",
-        ));
+        let is_script =
+            |name: &&String| Path::new(name.as_str()).extension().is_some_and(|e| e == "py");
+        let remedy = match args.storages.iter().find(is_script) {
+            Some(script) => format!("did you mean --file {script}?"),
+            None => "write one, or name a spec or a flow script with --file".to_owned(),
+        };
+        let message = format!("no `flowstorage.toml` in `{}`", host.cwd.display());
+        return Err(problem(message, &remedy));
     };
     let name = file.to_string_lossy().into_owned();
     let path = host.cwd.join(&file);
@@ -74,13 +78,13 @@ fn load_script(name: &str, path: &Path, machine: Machine<'_>) -> Result<Loaded, 
             remedy: "name a flow script or a spec with --file".to_owned(),
         }]));
     }
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    let script = facts::read_script(&path, folder, machine);
+    let folder = facts::project_of(&path, machine);
+    let script = facts::read_script(&path, &folder, machine);
     // What cannot be read gives a spec all the same: gathering its facts finds out why.
     let nothing = Script::default();
     let known = script.as_ref().unwrap_or(&nothing);
-    let (spec, problems) = spec::script::from_script(known, name, &path);
-    let own_name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let (spec, problems) = spec::script::from_script(known, name, &path, &folder);
+    let own_name = path.strip_prefix(&folder).unwrap_or(&path).to_string_lossy().into_owned();
     let facts = facts::gather(&spec, machine, Some((own_name, script)));
     Ok(Loaded { spec, facts, problems })
 }

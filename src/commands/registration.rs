@@ -42,6 +42,26 @@ pub(super) fn check(args: &BuildArgs, storages: &[Storage], host: &Host) -> Resu
         let message = format!("--storage-json writes one storage, not {}", storages.len());
         problem(message, "name the storage to build");
     }
+    for (flag, file) in [
+        ("--flows-json", &args.flows_json),
+        ("--storage-json", &args.storage_json),
+        ("--prefect-yaml", &args.prefect_yaml),
+        ("--metadata-file", &args.metadata_file),
+    ] {
+        let Some(file) = file else { continue };
+        let path = host.cwd.join(file);
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        if path.is_dir() {
+            problem(format!("{flag}: `{}` is a folder", file.display()), "name a file");
+        } else if !folder.is_dir() {
+            let message = format!("{flag}: there is no folder `{}`", folder.display());
+            problem(message, "make it first, or name another file");
+        }
+    }
+    if args.pin_digest && !args.push {
+        let message = "--pin-digest names an image that only a registry can give out";
+        problem(message.to_owned(), "add --push");
+    }
     if args.pin_digest && !wants_files(args) {
         let message = "--pin-digest says how --flows-json and --storage-json name the image";
         problem(message.to_owned(), "give one of them too");

@@ -5,4 +5,4 @@
 pub mod requirements;
 mod tables;
 
-pub use tables::script_block;
+pub use tables::{declares_dependencies, script_block};

@@ -45,6 +45,14 @@ pub(super) fn pyproject(path: &str, text: &str, problems: &mut Vec<Problem>) -> 
     dependencies(fields, path, problems)
 }
 
+/// Whether a pyproject.toml lists the dependencies of its project.
+pub fn declares_dependencies(text: &str) -> bool {
+    let (table, errors) = document::from_toml(text, "pyproject.toml");
+    let project = table.get("project").map(|entry| &entry.value.node);
+    matches!(project, Some(Node::Table(project)) if project.get("dependencies").is_some())
+        && errors.is_empty()
+}
+
 /// The dependencies of a script's block; none where it has none.
 pub(super) fn script(path: &str, text: &str, problems: &mut Vec<Problem>) -> Vec<Requirement> {
     let Some(toml) = block(text) else { return Vec::new() };

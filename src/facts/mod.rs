@@ -57,7 +57,37 @@ pub struct Facts {
     pub given_modules: BTreeMap<String, Modules>,
 }
 
+/// The folder of the project that a script is part of, or else its own.
+pub fn project_of(script: &Path, machine: Machine<'_>) -> PathBuf {
+    let own = || script.parent().unwrap_or(Path::new("/")).to_owned();
+    modules::project(script, machine.home).unwrap_or_else(own)
+}
+
 impl Facts {
+    fn text(&self, path: &str) -> Option<&str> {
+        match self.at(path) {
+            Found::File(file) => file.text.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Whether a script says in a block of PEP 723 what it needs.
+    pub fn has_script_block(&self, path: &str) -> bool {
+        self.text(path).and_then(deps::script_block).is_some()
+    }
+
+    /// The file of requirements that a project without a spec has: `requirements.txt`, or else the
+    /// dependencies of `pyproject.toml`.
+    pub fn requirements_file(&self) -> Option<&'static str> {
+        let [_, pyproject] = PYTHON_VERSION_FILES;
+        let declares = |text: &str| deps::declares_dependencies(text);
+        if self.text(REQUIREMENTS_FILE).is_some() {
+            Some(REQUIREMENTS_FILE)
+        } else {
+            self.text(pyproject).is_some_and(declares).then_some(pyproject)
+        }
+    }
+
     /// What was found at a path of the spec.
     pub fn at(&self, path: &str) -> &Found {
         self.paths.get(path).unwrap_or(&Found::Missing)
@@ -125,7 +155,7 @@ pub fn gather(spec: &SpecFile, machine: Machine<'_>, read: Option<ReadScript>) -
     for name in PYTHON_VERSION_FILES {
         gatherer.path(name, Need::Text);
     }
-    if spec.is_script {
+    if spec.is_script() {
         gatherer.requirements(REQUIREMENTS_FILE);
     }
     for storage in &spec.storages {
@@ -194,7 +224,7 @@ impl Gatherer<'_> {
             }
         }
         if storage.modules.is_none() && !self.facts.modules.contains_key(path) {
-            let roots = modules::roots(&source, self.folder);
+            let roots = modules::roots(&source, self.folder, self.machine.home);
             let found = modules::find(&source, &roots, self.folder);
             self.facts.modules.insert(path.to_owned(), found);
         }
@@ -230,13 +260,18 @@ impl Gatherer<'_> {
         if let (Some(rest), Some(home)) = (path.strip_prefix("~/"), self.machine.home) {
             return home.join(rest);
         }
-        let beside = self.folder.join(path);
-        // A script is often run from elsewhere, and what it names is then relative to there.
-        let elsewhere = self.machine.cwd.join(path);
-        if self.spec.is_script && !beside.exists() && elsewhere.exists() {
-            return elsewhere;
+        let in_project = self.folder.join(path);
+        let Some(script) = &self.spec.script else { return in_project };
+        if in_project == *script {
+            return in_project;
         }
-        beside
+        let beside = script.parent().map_or_else(|| in_project.clone(), |own| own.join(path));
+        // A script is often run from elsewhere, and what it names is then relative to there. What
+        // it does not name is the project's.
+        let is_inferred = PYTHON_VERSION_FILES.contains(&path) || path == REQUIREMENTS_FILE;
+        let elsewhere = (!is_inferred).then(|| self.machine.cwd.join(path));
+        let places = [Some(beside.clone()), Some(in_project), elsewhere];
+        places.into_iter().flatten().find(|place| place.exists()).unwrap_or(beside)
     }
 
     fn glob(&self, pattern: &str) -> Vec<String> {

@@ -11,6 +11,7 @@ use super::{Machine, modules};
 use crate::python;
 use crate::python::SyntaxError;
 use crate::python::script::{Script, Sources};
+use crate::spec::credentials;
 
 /// Rounds of reading what the last one asked for: imports of imports, and files that those name.
 const ROUNDS: usize = 40;
@@ -29,7 +30,7 @@ pub fn read_script(
         .filter_map(|(name, value)| Some((name.to_str()?.to_owned(), value.to_str()?.to_owned())));
     let mut sources = Sources {
         files: BTreeMap::from([(path.to_owned(), text(path))]),
-        roots: modules::roots(path, folder),
+        roots: modules::roots(path, folder, machine.home),
         env: utf8.collect(),
         home: machine.home.map(Path::to_owned),
         cwd: machine.cwd.to_owned(),
@@ -51,7 +52,15 @@ pub fn read_script(
         }
         script = python::read(path, &sources)?;
     }
+    let variables = variables_of(&script, machine);
+    credentials::take_out(&mut script, &variables);
     Ok(script)
+}
+
+/// The variables that a script reads, as far as they are set.
+fn variables_of(script: &Script, machine: Machine<'_>) -> BTreeMap<String, String> {
+    let set = |name: &String| Some((name.clone(), machine.var(name)?.to_owned()));
+    script.variables.iter().filter_map(set).collect()
 }
 
 fn text(path: &Path) -> Option<String> {

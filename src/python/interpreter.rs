@@ -88,6 +88,8 @@ pub(super) struct Interpreter<'a> {
     pub(super) sources: &'a Sources,
     /// The current folder, which `os.chdir` changes.
     pub(super) cwd: Result<Rc<str>, Why>,
+    /// Folders that modules are imported from, which changing `sys.path` adds to.
+    pub(super) roots: Vec<PathBuf>,
     pub(super) library: &'a Library,
     pub(super) heap: Heap<'a>,
     pub(super) frames: Vec<Frame<'a>>,
@@ -130,6 +132,7 @@ impl<'a> Interpreter<'a> {
         let environment = heap.add(Obj::Dict(environment));
         Self {
             sources,
+            roots: sources.roots.clone(),
             cwd: Ok(sources.cwd.to_string_lossy().into()),
             library,
             heap,

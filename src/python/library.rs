@@ -58,6 +58,10 @@ impl Interpreter<'_> {
             "os.getenv" => self.get(self.environment, &args, span),
             "os.getcwd" => self.absolute(".").map_or_else(V::Unknown, V::text),
             "os.chdir" => self.change_folder(&args, span),
+            "sys.path.insert" | "sys.path.append" => {
+                self.add_root(&args, path == "sys.path.insert");
+                V::None
+            }
             "os.fspath" => match args.at(0).and_then(path_text) {
                 Some(text) => V::text(text),
                 None => unknown(&args.at(0).into_iter().collect::<Vec<_>>(), span),

@@ -11,7 +11,8 @@ use ruff_python_ast::{StmtImport, StmtImportFrom};
 use ruff_text_size::{Ranged, TextRange};
 
 use super::interpreter::{Frame, Interpreter};
-use super::object::{Module, Names, Obj};
+use super::object::{Args, Module, Names, Obj};
+use super::pathlib::path_text;
 use super::source::Source;
 use super::value::{Id, Span, V, Why};
 
@@ -152,11 +153,21 @@ impl<'a> Interpreter<'a> {
         }
     }
 
+    /// `sys.path.insert(…)` and `sys.path.append(…)`.
+    pub(super) fn add_root(&mut self, args: &Args, front: bool) {
+        let folder = args.positional.last().map(|datum| &datum.value);
+        let folder = folder.and_then(path_text).and_then(|folder| self.absolute(folder).ok());
+        if let Some(folder) = folder {
+            let at = if front { 0 } else { self.roots.len() };
+            self.roots.insert(at, folder.into());
+        }
+    }
+
     /// An absolute module: one of the user's below the roots, or one outside.
     fn module(&mut self, path: &str, span: Span) -> V {
         if !is_outside(path) {
-            for root in &self.sources.roots {
-                if let Some(id) = self.below(root, path) {
+            for root in self.roots.clone() {
+                if let Some(id) = self.below(&root, path) {
                     return V::Ref(id);
                 }
             }
@@ -211,7 +222,7 @@ impl<'a> Interpreter<'a> {
             folder = folder.and_then(Path::parent);
         }
         let Some(folder) = folder else { return V::Unknown(Why::at(span)) };
-        let root = self.sources.roots.iter().filter(|root| folder.starts_with(root));
+        let root = self.roots.iter().filter(|root| folder.starts_with(root));
         let root = root.max_by_key(|root| root.components().count());
         let package = root.and_then(|root| folder.strip_prefix(root).ok());
         let package = package.map(|path| path.to_string_lossy().replace('/', "."));

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::interpreter::Interpreter;
-use super::object::{FlowObj, Obj, StorageObj};
+use super::object::{FlowObj, Obj};
 use super::script::{
     Argument, Because, FlowFound, FlowKind, Item, Script, Spot, StorageFound, Unknown, Value,
 };
@@ -19,19 +19,17 @@ impl Interpreter<'_> {
     pub(super) fn result(&self, scope: Id, imports: Vec<String>) -> Script {
         let reachable = self.reachable(scope);
         let flows = self.listed_flows(&reachable);
+        let (flows, again) = self.each_once(flows);
         let used: BTreeSet<Id> =
-            flows.iter().filter_map(|(_, flow)| self.storage_of(&flow.storage)).collect();
-        let storages = self.storages.iter().copied().filter(|id| {
+            flows.iter().filter_map(|flow| self.storage_of(&flow.storage)).collect();
+        let listed = |id: &Id| {
             let Obj::Storage(storage) = self.heap.get(*id) else { return false };
             let own = storage.at.source == 0 || reachable.contains(id);
-            used.contains(id) || (own && !self.merged_away.contains(id))
-        });
-        let storages: Vec<Id> = storages.collect();
-        let flows = flows.iter().map(|(_, flow)| FlowFound {
-            name: match self.value(&flow.name, flow.at) {
-                name @ (Value::Text(_) | Value::Unknown(_)) => name,
-                _ => Value::Unknown(self.reason(&Why::at(flow.at))),
-            },
+            used.contains(id) || (own && !again.contains(id) && !self.merged_away.contains(id))
+        };
+        let storages: Vec<Id> = self.storages.iter().copied().filter(listed).collect();
+        let flows = flows.iter().map(|flow| FlowFound {
+            name: self.flow_name(flow),
             kind: flow.kind,
             function: flow.function.clone(),
             at: self.spot(flow.at),
@@ -39,17 +37,42 @@ impl Interpreter<'_> {
                 .storage_of(&flow.storage)
                 .and_then(|id| storages.iter().position(|other| *other == id)),
         });
-        let flows = flows.collect();
-        let storages = storages.iter().filter_map(|id| match self.heap.get(*id) {
-            Obj::Storage(storage) => Some(self.storage_found(storage)),
-            _ => None,
-        });
+        let found = storages.iter().filter_map(|id| self.storage_found(*id));
         Script {
             imports,
-            flows,
-            storages: storages.collect(),
+            flows: flows.collect(),
+            storages: found.collect(),
             variables: self.variables.borrow().clone(),
             wanted: self.wanted.clone(),
+        }
+    }
+
+    /// The flows without those that are the same as an earlier one, made by the same code once more;
+    /// and the storages of the latter.
+    fn each_once<'f>(&self, flows: Vec<&'f FlowObj>) -> (Vec<&'f FlowObj>, BTreeSet<Id>) {
+        let mut once: Vec<(&FlowObj, Value, Option<StorageFound>)> = Vec::new();
+        let mut again = BTreeSet::new();
+        for flow in flows {
+            let storage = self.storage_of(&flow.storage);
+            let name = self.flow_name(flow);
+            let found = storage.and_then(|id| self.storage_found(id));
+            let known = once.iter().any(|(other, same_name, same_storage)| {
+                let same = other.at == flow.at && other.function == flow.function;
+                same && *same_name == name && *same_storage == found
+            });
+            if known {
+                again.extend(storage);
+            } else {
+                once.push((flow, name, found));
+            }
+        }
+        (once.into_iter().map(|(flow, ..)| flow).collect(), again)
+    }
+
+    fn flow_name(&self, flow: &FlowObj) -> Value {
+        match self.value(&flow.name, flow.at) {
+            name @ (Value::Text(_) | Value::Unknown(_)) => name,
+            _ => Value::Unknown(self.reason(&Why::at(flow.at))),
         }
     }
 
@@ -91,7 +114,7 @@ impl Interpreter<'_> {
         found
     }
 
-    fn listed_flows(&self, reachable: &BTreeSet<Id>) -> Vec<(Id, &FlowObj)> {
+    fn listed_flows(&self, reachable: &BTreeSet<Id>) -> Vec<&FlowObj> {
         let flows = self.flows.iter().filter(|id| !self.merged_away.contains(id));
         let flows = flows.filter_map(|id| match self.heap.get(*id) {
             Obj::Flow(flow) => Some((*id, flow)),
@@ -104,21 +127,22 @@ impl Interpreter<'_> {
                 || flow.used
                 || (reachable.contains(id) && (flow.kind == FlowKind::Prefect1 || !own))
         });
-        listed.collect()
+        listed.map(|(_, flow)| flow).collect()
     }
 
-    fn storage_found(&self, storage: &StorageObj) -> StorageFound {
+    fn storage_found(&self, id: Id) -> Option<StorageFound> {
+        let Obj::Storage(storage) = self.heap.get(id) else { return None };
         let arguments = storage.arguments.iter().map(|(key, datum)| Argument {
             key: key.to_string(),
             value: self.value(&datum.value, datum.at),
             at: self.spot(datum.at),
         });
-        StorageFound {
+        Some(StorageFound {
             at: self.spot(storage.at),
             variable: storage.variable.as_ref().map(ToString::to_string),
             arguments: arguments.collect(),
             rest: storage.rest.as_ref().map(|why| self.reason(why)),
-        }
+        })
     }
 
     fn value(&self, value: &V, at: Span) -> Value {

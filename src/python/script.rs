@@ -145,4 +145,6 @@ pub enum Because {
     Variable(String),
     /// A file that the script reads does not exist, or is not UTF-8.
     File(PathBuf),
+    /// It is known, and holds the value of an environment variable that looks like a credential.
+    Credential(String),
 }

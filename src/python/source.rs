@@ -35,7 +35,7 @@ impl Source {
         // As Python does, before anything else.
         let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n");
         let lines = lines(&text);
-        if too_deep(&text) {
+        if text.len() > DEEPEST && too_deep(&text) {
             let line = lines.partition_point(|start| !too_deep(&text[..*start]));
             let message = "the code is nested too deeply to be read".to_owned();
             return Err(SyntaxError { message, line });

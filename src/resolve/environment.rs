@@ -8,6 +8,7 @@
 
 use super::Resolver;
 use super::flows::Named;
+use crate::spec::credentials::is_credential;
 use crate::storage::Variable;
 
 /// What the image has of its own, whatever this machine says.
@@ -32,21 +33,6 @@ const OF_THE_IMAGE: [&str; 18] = [
     "VIRTUAL_ENV",
 ];
 
-/// Parts of the names of credentials.
-const SECRET: [&str; 11] = [
-    "AUTH",
-    "CONNECTION_STRING",
-    "CREDENTIAL",
-    "DSN",
-    "KEY",
-    "PASS",
-    "PASSWD",
-    "PASSWORD",
-    "PWD",
-    "SECRET",
-    "TOKEN",
-];
-
 impl Resolver<'_> {
     /// The variables, sorted by name.
     pub(super) fn environment(&self, scripts: &[Named]) -> Vec<Variable> {
@@ -62,7 +48,7 @@ impl Resolver<'_> {
                 || !is_plain(name);
             (!is_ours).then(|| Variable {
                 name: name.to_owned(),
-                value: (!is_secret(name, value)).then(|| value.clone()),
+                value: (!is_credential(name, value)).then(|| value.clone()),
             })
         };
         names.into_iter().filter_map(variable).collect()
@@ -72,39 +58,4 @@ impl Resolver<'_> {
 /// Whether a name can be the name of a secret of a build.
 fn is_plain(name: &str) -> bool {
     name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
-fn is_secret(name: &str, value: &str) -> bool {
-    let upper = name.to_ascii_uppercase();
-    // Whole words: `MONKEY` holds no key.
-    let has = |part: &&str| format!("_{upper}_").contains(&format!("_{part}_"));
-    let run_together = ["PASSWORD", "SECRET", "TOKEN", "CREDENTIAL", "APIKEY"];
-    let with_user = value
-        .split_once("://")
-        .is_some_and(|(_, rest)| rest.split('/').next().is_some_and(|host| host.contains('@')));
-    SECRET.iter().any(has) || run_together.iter().any(|part| upper.contains(part)) || with_user
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn credentials_are_told_by_name_or_value() {
-        for (name, value, secret) in [
-            ("STAGE", "prod", false),
-            ("MONKEY", "x", false),
-            ("PASSENGER_COUNT", "3", false),
-            ("REGISTRY_URL", "https://registry.example.org/team", false),
-            ("DB_PASSWORD", "x", true),
-            ("pgpassword", "x", true),
-            ("AWS_SECRET_ACCESS_KEY", "x", true),
-            ("API_KEY", "x", true),
-            ("GITHUB_TOKEN", "x", true),
-            ("SENTRY_DSN", "x", true),
-            ("DATABASE_URL", "postgres://me:word@db.example.org/x", true),
-        ] {
-            assert_eq!(is_secret(name, value), secret, "{name}");
-        }
-    }
 }

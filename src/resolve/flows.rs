@@ -88,7 +88,7 @@ impl Resolver<'_> {
                 script: script.clone(),
             }),
             Some(Err(error)) => {
-                let shown = if self.spec.is_script { &self.spec.file } else { path };
+                let shown = if self.spec.is_script() { &self.spec.file } else { path };
                 let at = Place { file: shown.to_owned(), line: error.line };
                 let message = not_python(shown, error);
                 self.problem("flows", Some(&at), message, "correct the script at this line");
@@ -134,7 +134,7 @@ impl Resolver<'_> {
                 }
                 (None, Ok(flows)) => flows,
                 (None, Err(NoFlows { line, message, remedy })) => {
-                    let file = if self.spec.is_script { &self.spec.file } else { &script.path };
+                    let file = if self.spec.is_script() { &self.spec.file } else { &script.path };
                     let place = Place { file: file.clone(), line };
                     self.problem("flows", Some(&place), message, remedy);
                     continue;
@@ -204,8 +204,10 @@ impl Resolver<'_> {
                 format!("`{}` and `{}` would both be `{}`", twin.name, new.name, new.location);
             let remedy = if settings.path.is_some() {
                 "leave out `path`, or give each flow its own [storage.NAME]"
-            } else {
+            } else if slugify(&twin.name) == slugify(&new.name) {
                 "give the flows names that differ in letters or digits"
+            } else {
+                "rename one of the scripts, or give each its own [storage.NAME] and image_name"
             };
             self.problem("flows", Some(place), message, remedy);
         }

@@ -94,7 +94,7 @@ impl Habits {
                 _ => {
                     let path = Path::new(&pair.key);
                     if let Ok(below) = path.strip_prefix(&file.folder)
-                        && !file.is_script
+                        && !file.is_script()
                         && !below.as_os_str().is_empty()
                     {
                         let message = format!("`{}` is a path of this machine", pair.key);

@@ -15,8 +15,7 @@ pub mod values;
 mod versions;
 
 use crate::deps::requirements::{self, Requirements};
-use crate::deps::script_block;
-use crate::facts::{Facts, Found, REQUIREMENTS_FILE};
+use crate::facts::{Facts, Found};
 use crate::problem::{Place, Problem};
 use crate::python::SyntaxError;
 use crate::runtime::{self, Runtime, Settings};
@@ -389,21 +388,15 @@ impl Resolver<'_> {
         if spec.requirements.is_some() || unread("requirements") {
             return Vec::new();
         }
-        let text = |path: &str| match self.facts.at(path) {
-            Found::File(file) => file.text.as_deref(),
-            _ => None,
-        };
-        let has_block = |path: &&str| text(path).and_then(script_block).is_some();
+        let has_block = |path: &&str| self.facts.has_script_block(path);
         let blocks: Vec<String> =
             scripts.iter().copied().filter(has_block).map(str::to_owned).collect();
         let says_itself = spec.python_dependencies.is_some() || unread("python_dependencies");
         // A `Docker(...)` call says all that its image has.
         let has_call = kind == RuntimeKind::Prefect1 && self.has_docker_call(scripts);
-        let alone = self.spec.is_script && !says_itself && !has_call;
-        if blocks.is_empty() && alone && text(REQUIREMENTS_FILE).is_some() {
-            return vec![REQUIREMENTS_FILE.to_owned()];
-        }
-        blocks
+        let alone = self.spec.is_script() && !says_itself && !has_call;
+        let file = self.facts.requirements_file().filter(|_| blocks.is_empty() && alone);
+        file.map_or(blocks, |file| vec![file.to_owned()])
     }
 
     fn has_docker_call(&self, scripts: &[&str]) -> bool {
@@ -434,7 +427,9 @@ fn prefect1_fields(spec: &StorageSpec, overrides: &Overrides) -> Prefect1Fields 
 /// What is said of a file that is not Python.
 pub fn not_python(name: &str, error: &SyntaxError) -> String {
     let said = &error.message;
-    if said.starts_with("this is") {
+    if let Some(reason) = said.strip_prefix("it cannot be read: ") {
+        format!("`{name}` cannot be read: {reason}")
+    } else if said.starts_with("this is") || said.starts_with("it is") {
         format!("`{name}` cannot be read: {said}")
     } else {
         format!("`{name}` is not valid Python 3: {said}")

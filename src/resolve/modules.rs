@@ -78,7 +78,8 @@ impl Resolver<'_> {
                 key: Some("modules".to_owned()),
                 place: Some(place.clone()),
                 message: note.clone(),
-                remedy: "name what the flow needs in `modules`".to_owned(),
+                remedy: "name modules that the flow needs in `modules`, and other files in `files`"
+                    .to_owned(),
             };
             if !self.warnings.contains(&warning) {
                 self.warnings.push(warning);
@@ -87,10 +88,14 @@ impl Resolver<'_> {
         for module in &found.files {
             match taken.get(&module.path) {
                 Some((known, _)) if known.digest != module.file.digest => {
+                    let shown = |file: &FileFact| {
+                        let below = file.source.strip_prefix(&self.spec.folder);
+                        below.unwrap_or(&file.source).display().to_string()
+                    };
                     let message = format!(
                         "`{}` and `{}` are different modules of one name, `{}`",
-                        known.source.display(),
-                        module.file.source.display(),
+                        shown(known),
+                        shown(&module.file),
                         module.path
                     );
                     let remedy = "rename one, or give each flow its own [storage.NAME]";

@@ -75,7 +75,7 @@ impl Resolver<'_> {
             return repository.rsplit('/').next().map(str::to_owned);
         }
         // Several flows of a script without a spec: the script is all that they have in common.
-        if let Some(script) = script.filter(|_| self.spec.is_script && !flows.is_empty()) {
+        if let Some(script) = script.filter(|_| self.spec.is_script() && !flows.is_empty()) {
             return Some(slugify(stem(script)));
         }
         let is_unknown = spec.unknown.iter().any(|unknown| unknown.key == "image_name");

@@ -29,7 +29,7 @@ fn is_supplied(key: &str, overrides: &Overrides) -> bool {
 }
 
 fn problem(unknown: &UnknownValue, script: &str) -> Problem {
-    let UnknownValue { key, item, expression, place, variable, missing_file } = unknown;
+    let UnknownValue { key, item, expression, place, variable, credential, missing_file } = unknown;
     let what = match item {
         _ if key == "**" => "keywords of `Docker(...)`".to_owned(),
         Some(item) if item.chars().all(|c| c.is_ascii_digit()) => {
@@ -47,6 +47,12 @@ fn problem(unknown: &UnknownValue, script: &str) -> Problem {
         "**" => format!("write them in a spec, which `docker flowstorage init {script}` begins"),
         key => format!("set `{key}` in a spec, which `docker flowstorage init {script}` begins"),
     };
+    if let Some(name) = credential {
+        let message =
+            format!("{what} would put the value of `{name}`, a credential, into the image");
+        let remedy = "leave it out, and give it to the container that runs the flow".to_owned();
+        return Problem { key: Some(key.clone()), place: Some(place.clone()), message, remedy };
+    }
     let (message, remedy) = match (variable, missing_file) {
         (Some(name), _) => (
             format!("{what} {} the environment variable `{name}`, which is not set", are.1),

@@ -36,7 +36,7 @@ pub(super) fn of(
         Base::Dockerfile(_) => {}
     }
     if let Some(Inferred { version, from }) = &origins.inferred_python {
-        values.put("python_version", json!(version), inferred(from));
+        values.put("python_version", json!(version), from.clone());
     }
     if !storage.build_packages.is_empty() && spec.build_packages.is_none() {
         let origin = inferred("the base image, which lacks the workflow engine");

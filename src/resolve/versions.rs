@@ -33,12 +33,12 @@ impl Resolver<'_> {
         let blocks = scripts.iter().filter_map(|path| {
             let block = script_block(self.file_at(path)?)?;
             let wanted = string(&block, &["requires-python"])?.to_owned();
-            Some((wanted, format!("requires-python of `{path}`")))
+            Some((wanted, format!("default that requires-python of `{path}` allows")))
         });
         let project = || {
             let (table, _) = document::from_toml(self.file_at(pyproject)?, pyproject);
             let wanted = string(&table, &["project", "requires-python"])?.to_owned();
-            Some((wanted, format!("requires-python of `{pyproject}`")))
+            Some((wanted, format!("default that requires-python of `{pyproject}` allows")))
         };
         let exact = || {
             let text = self.file_at(version_file)?;
@@ -47,7 +47,10 @@ impl Resolver<'_> {
             let version = line.strip_prefix("cpython@").unwrap_or(line);
             let version = Version::from_str(version).ok()?;
             let [3, _, ..] = version.release() else { return None };
-            Some(Inferred { version: version.to_string(), from: format!("`{version_file}`") })
+            Some(Inferred {
+                version: version.to_string(),
+                from: format!("inferred from `{version_file}`"),
+            })
         };
         let of = |(wanted, from): (String, String)| {
             Some(Inferred { version: newest_fit(kind, &wanted)?, from })

@@ -6,7 +6,7 @@ mod prefect;
 mod prefect1;
 mod python;
 
-use crate::python::script::{FlowKind, Script, Value};
+use crate::python::script::{Because, FlowKind, Script, Unknown, Value};
 use crate::spec::RuntimeKind;
 use crate::storage::Engine;
 
@@ -136,15 +136,24 @@ fn prefect_flows(script: &Script, kind: FlowKind) -> Result<Vec<NamedFlow>, NoFl
     let mut flows = Vec::new();
     for flow in script.flows.iter().filter(|flow| flow.kind == kind) {
         let Value::Text(name) = &flow.name else {
-            let because = match &flow.name {
-                Value::Unknown(unknown) => format!(": `{}`", unknown.expression),
-                _ => String::new(),
+            let (message, remedy) = match &flow.name {
+                Value::Unknown(Unknown { because: Because::Variable(variable), .. }) => (
+                    format!(
+                        "the name of this flow needs the environment variable `{variable}`, which \
+                         is not set"
+                    ),
+                    format!("set it, or {}", remedy()),
+                ),
+                Value::Unknown(unknown) => (
+                    format!(
+                        "the name of this flow is known only when it runs: `{}`",
+                        unknown.expression
+                    ),
+                    remedy(),
+                ),
+                _ => ("the name of this flow is not a text".to_owned(), remedy()),
             };
-            return Err(NoFlows {
-                line: flow.at.line,
-                message: format!("the name of this flow is known only when it runs{because}"),
-                remedy: remedy(),
-            });
+            return Err(NoFlows { line: flow.at.line, message, remedy });
         };
         flows.push(NamedFlow { name: name.clone(), function: flow.function.clone() });
     }

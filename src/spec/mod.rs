@@ -3,6 +3,7 @@
 //! **Invariant:** a spec says what is in the file and nothing of the machine; every key that the
 //! file may hold is in [`keys::KEYS`].
 
+pub mod credentials;
 pub mod document;
 pub mod keys;
 mod read;
@@ -36,8 +37,15 @@ pub struct SpecFile {
     /// Keys that are there but could not be read: that they have no value is no problem of its
     /// own.
     pub unread: Vec<String>,
+    /// The flow script that is the spec, absolute.
+    pub script: Option<PathBuf>,
+}
+
+impl SpecFile {
     /// Whether a flow script is the spec.
-    pub is_script: bool,
+    pub fn is_script(&self) -> bool {
+        self.script.is_some()
+    }
 }
 
 /// The keys of one storage, inherited ones included.
@@ -99,6 +107,9 @@ pub struct UnknownValue {
     /// The environment variable that would tell.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variable: Option<String>,
+    /// The environment variable whose value it holds, which looks like a credential.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
     /// The file that would tell, if it were there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing_file: Option<String>,
@@ -200,5 +211,5 @@ pub fn parse(text: &str, format: Format, file: &str, folder: PathBuf) -> (SpecFi
         },
     };
     let unread = problems.iter().filter_map(|problem| problem.key.clone()).collect();
-    (SpecFile { file: file.to_owned(), folder, storages, unread, is_script: false }, problems)
+    (SpecFile { file: file.to_owned(), folder, storages, unread, script: None }, problems)
 }

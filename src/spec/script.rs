@@ -15,10 +15,15 @@ use crate::python::script::{
 /// Keywords that concern the flow object, which the script makes again in the image.
 const OF_THE_FLOW: [&str; 3] = ["result", "labels", "add_default_labels"];
 
-/// The spec that a script is. `file` is the script as the user named it, `path` the same, absolute.
-pub fn from_script(script: &Script, file: &str, path: &Path) -> (SpecFile, Vec<Problem>) {
+/// The spec that a script is. `file` is the script as the user named it, `path` the same, absolute,
+/// and `folder` that of the project around it.
+pub fn from_script(
+    script: &Script,
+    file: &str,
+    path: &Path,
+    folder: &Path,
+) -> (SpecFile, Vec<Problem>) {
     let mut problems = Vec::new();
-    let folder = path.parent().unwrap_or(Path::new("/"));
     let names = Names { file, path, folder };
     let groups = groups(script, &names, &mut problems);
     let several = groups.len() > 1;
@@ -44,7 +49,7 @@ pub fn from_script(script: &Script, file: &str, path: &Path) -> (SpecFile, Vec<P
         folder: folder.to_owned(),
         storages,
         unread,
-        is_script: true,
+        script: Some(path.to_owned()),
     };
     (spec, problems)
 }
@@ -133,7 +138,8 @@ impl Names<'_> {
 
     /// The key `flows`: the script, under the flows' names where it has others besides.
     fn flows(&self, group: &Group) -> Entry {
-        let script = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let script = self.path.strip_prefix(self.folder).unwrap_or(self.path);
+        let script = script.to_string_lossy().into_owned();
         let path = || Located { node: Node::String(script.clone()), line: 1 };
         let node = match &group.flows {
             None => Node::List(vec![path()]),
@@ -164,17 +170,20 @@ impl Names<'_> {
     }
 
     fn unknown(&self, key: &str, item: Option<String>, unknown: &Unknown) -> UnknownValue {
-        let (variable, missing_file) = match &unknown.because {
-            Because::RunTime => (None, None),
-            Because::Variable(name) => (Some(name.clone()), None),
-            Because::File(path) => (None, Some(path.to_string_lossy().into_owned())),
-        };
+        let (mut variable, mut missing_file, mut credential) = (None, None, None);
+        match &unknown.because {
+            Because::RunTime => {}
+            Because::Variable(name) => variable = Some(name.clone()),
+            Because::Credential(name) => credential = Some(name.clone()),
+            Because::File(path) => missing_file = Some(path.to_string_lossy().into_owned()),
+        }
         UnknownValue {
             key: key.to_owned(),
             item,
             expression: unknown.expression.clone(),
             place: self.place(&unknown.at),
             variable,
+            credential,
             missing_file,
         }
     }
@@ -294,7 +303,8 @@ mod tests {
 
     fn read(script: &Script) -> (SpecFile, Vec<String>) {
         let path = Path::new("/p/flows/etl.py");
-        let (spec, problems) = from_script(script, "flows/etl.py", path);
+        let folder = Path::new("/p");
+        let (spec, problems) = from_script(script, "flows/etl.py", path, folder);
         (spec, problems.iter().map(ToString::to_string).collect())
     }
 
@@ -325,7 +335,9 @@ mod tests {
         let (spec, problems) = read(&script);
         assert_eq!(problems, Vec::<String>::new());
         let [storage] = spec.storages.as_slice() else { panic!("{spec:?}") };
-        assert_eq!((spec.is_script, &storage.name), (true, &None));
+        assert_eq!((spec.is_script(), &storage.name), (true, &None));
+        let flows = storage.flows.as_ref().map(|flows| flows.value[0].path.as_str());
+        assert_eq!(flows, Some("flows/etl.py"));
         let registry = storage.registry_url.as_ref().expect("it is given");
         assert_eq!(
             (registry.value.as_str(), registry.place.to_string()),

@@ -21,13 +21,14 @@ use docker_flowstorage::term::Term;
 use snapbox::data::DataFormat;
 use snapbox::{Assert, Data};
 
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 7] = [
     "README.md",
     "CHANGELOG.md",
     "docs/spec.md",
     "docs/image.md",
     "docs/prefect1.md",
     "docs/prefect.md",
+    "docs/defects.md",
 ];
 const ORIGINAL_CLI: &str = "DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND";
 

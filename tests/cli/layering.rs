@@ -13,7 +13,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "commands",
         &[
             "cli",
-            "deps",
             "docker",
             "drive",
             "error",
@@ -29,6 +28,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "render",
             "report",
             "resolve",
+            "slug",
             "spec",
             "stage",
             "storage",

@@ -5,8 +5,10 @@
     clippy::disallowed_methods,
     reason = "a test may panic, and starts processes"
 )]
+mod defects;
 mod docs;
 mod help;
+mod init;
 mod layering;
 mod plan;
 mod plugin;

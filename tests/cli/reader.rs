@@ -232,6 +232,9 @@ fn read_unknown(case: &Case, path: &str, unknown: &Unknown) -> String {
         Because::Variable(name) => {
             write!(line, ", variable {}", Json::from(name.clone())).expect("a string");
         }
+        Because::Credential(name) => {
+            write!(line, ", credential {}", Json::from(name.clone())).expect("a string");
+        }
         Because::File(file) => {
             let file = file.strip_prefix(&case.folder).unwrap_or(file);
             write!(line, ", file {}", Json::from(file.to_string_lossy())).expect("a string");

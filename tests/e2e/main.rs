@@ -8,6 +8,7 @@
 
 mod check;
 mod crash;
+mod defects;
 mod eject;
 mod environment;
 mod faults;

@@ -106,7 +106,10 @@ class PythonFlows(ProgramTest):
 
     def test_a_variable_that_is_not_set_has_a_remedy(self):
         failed, _ = self.failure("import os\nos.environ['NO_SUCH_VARIABLE']\n")
-        self.assertEqual(failed["remedy"], "set `NO_SUCH_VARIABLE` in env_vars, or where you build")
+        self.assertEqual(
+            failed["remedy"],
+            "set `NO_SUCH_VARIABLE` where you build, or in env_vars if it is no credential",
+        )
         failed, _ = self.failure("{}['NO_SUCH_VARIABLE']\n")
         self.assertIsNone(failed.get("remedy"))
 

@@ -1,156 +1,213 @@
 //! Follows imports from a script, breadth first.
 //!
-//! **Invariant:** every file is read once, and every walk is bounded; the order in which files are
-//! found, and so the reason that each is given, depends on the sources alone.
+//! **Invariant:** every source is read once, and every walk is bounded; the order in which files
+//! are found, and so the reason that each is given, depends on the sources alone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use super::folders::{Folders, Kind, Visited};
-use super::{ModuleFile, Modules, has_extension, is_noise};
-use crate::facts::{self, FileFact, Need};
+use super::folders::{Folders, Kind};
+use super::sources::{self, STACK, Source};
+use super::{ModuleFile, Modules, has_extension, stdlib};
+use crate::facts::{FileFact, normalised};
 use crate::python::SyntaxError;
-use crate::python::imports::{self, Import, Reads};
-
-/// Modules that are part of the interpreter: no file can take their place.
-const BUILT_IN: [&str; 12] = [
-    "atexit",
-    "builtins",
-    "errno",
-    "faulthandler",
-    "gc",
-    "itertools",
-    "marshal",
-    "posix",
-    "pwd",
-    "signal",
-    "sys",
-    "time",
-];
-/// Files and bytes of data that a package brings without being asked.
-const MAX_DATA_FILES: usize = 2000;
-const MAX_DATA_BYTES: u64 = 100 << 20;
+use crate::python::imports::{Anchor, Import, Reads};
 
 /// Finds the local modules of a script. `shown_from` is the folder that paths are shown from.
 pub fn find(script: &Path, roots: &[PathBuf], shown_from: &Path) -> Modules {
-    let mut finder = Finder {
-        roots,
-        shown_from,
-        folders: Folders::default(),
-        found: BTreeMap::new(),
-        resolved: BTreeSet::new(),
-        result: Modules::default(),
-    };
-    let name = finder.name_of(script);
-    let mut frontier = vec![Source { path: script.to_owned(), name, is_package: false }];
-    let mut is_script = true;
-    while !frontier.is_empty() {
-        let read = read_all(&frontier);
-        let mut next = Vec::new();
-        for (source, read) in frontier.iter().zip(read) {
-            let Some(read) = read else { continue };
-            if !is_script {
-                finder.keep(source, &read.file);
-            }
-            match read.reads {
-                Ok(reads) => finder.follow(source, &reads, is_script, &mut next),
-                // What is wrong with the script itself is said where it is read.
-                Err(_) if is_script => {}
-                Err(error) => finder.result.broken.push((source.path.clone(), error)),
-            }
-        }
-        is_script = false;
-        frontier = next;
-    }
-    finder.finish()
-}
-
-/// A source file with the name that it is imported by.
-#[derive(Clone, Debug)]
-struct Source {
-    path: PathBuf,
-    /// The parts of its dotted name; empty for a script that is in no package.
-    name: Vec<String>,
-    is_package: bool,
-}
-
-impl Source {
-    /// The package that its relative imports begin from.
-    fn package(&self) -> &[String] {
-        let above = usize::from(!self.is_package);
-        &self.name[..self.name.len().saturating_sub(above)]
-    }
-}
-
-struct Read {
-    file: FileFact,
-    reads: Result<Reads, SyntaxError>,
-}
-
-/// Reads and parses files, on as many threads as there are processors.
-fn read_all(sources: &[Source]) -> Vec<Option<Read>> {
-    let one = |source: &Source| {
-        let mut file = facts::file(&source.path, Need::Text).ok()?;
-        let reads = match file.text.take() {
-            _ if !has_extension(&source.path.to_string_lossy(), "py") => Ok(Reads::default()),
-            Some(text) => imports::imports(&text),
-            None => {
-                let message = "it is not UTF-8".to_owned();
-                Err(SyntaxError { message, line: 1 })
-            }
+    let run = || {
+        let mut finder = Finder {
+            roots: roots.to_vec(),
+            shown_from,
+            folders: Folders::default(),
+            found: BTreeMap::new(),
+            known: BTreeMap::new(),
+            starred: BTreeMap::new(),
+            all: BTreeMap::new(),
+            taken: BTreeSet::new(),
+            next: Vec::new(),
+            result: Modules::default(),
         };
-        Some(Read { file, reads })
+        finder.run(script);
+        finder.finish()
     };
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(8);
-    if sources.len() < 16 || threads == 1 {
-        return sources.iter().map(one).collect();
-    }
-    let size = sources.len().div_ceil(threads);
-    thread::scope(|scope| {
-        let chunks: Vec<_> = sources
-            .chunks(size)
-            .map(|chunk| scope.spawn(move || chunk.iter().map(one).collect::<Vec<_>>()))
-            .collect();
-        let mut read = Vec::with_capacity(sources.len());
-        for (chunk, of) in chunks.into_iter().zip(sources.chunks(size)) {
-            // A parser that gave up has nothing to say about its files.
-            read.extend(chunk.join().unwrap_or_else(|_| of.iter().map(|_| None).collect()));
-        }
-        read
+    thread::scope(|scope| match thread::Builder::new().stack_size(STACK).spawn_scoped(scope, run) {
+        Ok(reader) => reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+        Err(error) => Modules {
+            notes: vec![format!("modules are not looked for, for lack of memory: {error}")],
+            ..Modules::default()
+        },
     })
 }
 
+/// A module to be read, with the name that it is imported by.
+#[derive(Clone, Debug)]
+pub(super) struct Module {
+    pub(super) path: PathBuf,
+    /// The parts of its dotted name; empty for a script that is in no package.
+    pub(super) name: Vec<String>,
+    pub(super) is_package: bool,
+    need: Need,
+}
+
+/// Who needs a module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Need {
+    /// It is the flow script: not a module itself.
+    Script,
+    Import,
+    /// It may be imported by a name that only a run could tell.
+    Perhaps,
+}
+
+impl Module {
+    /// The package that its relative imports begin from.
+    pub(super) fn package(&self) -> &[String] {
+        let above = usize::from(!self.is_package);
+        &self.name[..self.name.len().saturating_sub(above)]
+    }
+
+    pub(super) fn is_script(&self) -> bool {
+        self.need == Need::Script
+    }
+
+    /// The folder that it is imported from.
+    pub(super) fn root(&self) -> Option<&Path> {
+        let levels = self.package().len() + 1;
+        self.path.ancestors().nth(levels)
+    }
+
+    /// Its path in the image: its name decides, because several roots may hold the file.
+    fn target(&self) -> Option<String> {
+        let file = self.path.file_name()?.to_str()?;
+        let folders = self.package().iter().map(String::as_str);
+        Some(folders.chain([file]).collect::<Vec<_>>().join("/"))
+    }
+}
+
 /// Where a dotted name leads.
+#[derive(Clone, Debug)]
+enum Leads {
+    /// To nothing local, or an attribute.
+    Nowhere,
+    /// To a module that has no submodules.
+    Module,
+    /// To a package, whose submodules are in these folders.
+    Package(Vec<PathBuf>),
+}
+
+/// What a name is in folders.
 enum Place {
-    /// A file, and whether it is the `__init__.py` of the folder it is in.
-    Regular { path: PathBuf, is_package: bool },
+    /// `__init__.py` of a folder.
+    Regular(PathBuf),
+    /// A module: one source, or one compiled file for each Python.
+    Module(Vec<PathBuf>),
     /// Folders without `__init__.py`, of which submodules may be imported.
     Namespace(Vec<PathBuf>),
 }
 
-struct Finder<'a> {
-    roots: &'a [PathBuf],
+pub(super) struct Finder<'a> {
+    roots: Vec<PathBuf>,
     shown_from: &'a Path,
-    folders: Folders,
-    /// Path in the image → the file and why.
-    found: BTreeMap<String, (FileFact, String)>,
+    pub(super) folders: Folders,
+    /// Path in the image → the file and why; no file yet if it is to be read.
+    pub(super) found: BTreeMap<String, (Option<FileFact>, String)>,
     /// Dotted names that were looked up.
-    resolved: BTreeSet<String>,
-    result: Modules,
+    known: BTreeMap<String, Leads>,
+    /// Packages that are imported with `*`, and why.
+    starred: BTreeMap<Vec<String>, String>,
+    /// The `__all__` of packages.
+    all: BTreeMap<Vec<String>, Vec<String>>,
+    /// Folders that were taken whole: their modules, and their data.
+    pub(super) taken: BTreeSet<(PathBuf, &'static str)>,
+    /// What is to be read in the next round.
+    next: Vec<Module>,
+    pub(super) result: Modules,
 }
 
 impl Finder<'_> {
-    fn finish(mut self) -> Modules {
-        let files = std::mem::take(&mut self.found).into_iter();
-        self.result.files =
-            files.map(|(path, (file, because))| ModuleFile { path, file, because }).collect();
-        self.result
+    fn run(&mut self, script: &Path) {
+        let name = self.name_of(script);
+        let path = script.to_owned();
+        self.next.push(Module { path, name, is_package: false, need: Need::Script });
+        let mut sources: BTreeMap<PathBuf, io::Result<Source>> = BTreeMap::new();
+        let mut done: Vec<Module> = Vec::new();
+        while !self.next.is_empty() {
+            let roots = self.roots.len();
+            let modules = std::mem::take(&mut self.next);
+            let mut paths: Vec<PathBuf> = modules.iter().map(|m| m.path.clone()).collect();
+            paths.sort();
+            paths.dedup();
+            paths.retain(|path| !sources.contains_key(path));
+            let read = sources::read_all(&paths);
+            sources.extend(paths.into_iter().zip(read));
+            for module in &modules {
+                match &sources[&module.path] {
+                    Ok(source) => self.take(module, source),
+                    Err(error) => self.give_up(module, error),
+                }
+            }
+            done.extend(modules);
+            if self.roots.len() > roots {
+                // What was not found before may be in the new ones.
+                self.known.retain(|_, leads| !matches!(leads, Leads::Nowhere));
+                for module in &done {
+                    if let Ok(Source { reads: Ok(reads), .. }) = &sources[&module.path] {
+                        self.follow(module, reads);
+                    }
+                }
+            }
+        }
+    }
+
+    fn finish(self) -> Modules {
+        let mut result = self.result;
+        let files = self.found.into_iter();
+        result.files = files
+            .filter_map(|(path, (file, because))| Some(ModuleFile { path, file: file?, because }))
+            .collect();
+        result
+    }
+
+    fn take(&mut self, module: &Module, source: &Source) {
+        if !module.is_script()
+            && let Some((file, _)) = module.target().and_then(|path| self.found.get_mut(&path))
+        {
+            *file = Some(source.file.clone());
+        }
+        match &source.reads {
+            Ok(reads) => self.follow(module, reads),
+            Err(error) => match module.need {
+                // What is wrong with the script itself is said where it is read.
+                Need::Script => {}
+                Need::Import => self.break_off(module, error.clone()),
+                Need::Perhaps => {
+                    let path = self.shown(&module.path);
+                    let message = &error.message;
+                    self.result.note(format!("`{path}` is not valid Python 3: {message}"));
+                }
+            },
+        }
+    }
+
+    fn give_up(&mut self, module: &Module, error: &io::Error) {
+        if module.is_script() {
+            return;
+        }
+        let message = format!("it cannot be read: {error}");
+        self.break_off(module, SyntaxError { message, line: 1 });
+    }
+
+    fn break_off(&mut self, module: &Module, error: SyntaxError) {
+        if self.result.broken.iter().all(|(path, _)| *path != module.path) {
+            self.result.broken.push((module.path.clone(), error));
+        }
     }
 
     /// The dotted name of a script, if it is in a package.
     fn name_of(&mut self, script: &Path) -> Vec<String> {
-        let text = |path: &Path| path.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned);
         let mut name = Vec::new();
         let mut folder = script.parent();
         while let Some(package) = folder.filter(|folder| self.folders.is_package(folder)) {
@@ -159,297 +216,237 @@ impl Finder<'_> {
         }
         name.reverse();
         if !name.is_empty() {
-            name.extend(text(script));
+            name.extend(script.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned));
         }
         name
     }
 
-    fn shown(&self, path: &Path) -> String {
+    pub(super) fn shown(&self, path: &Path) -> String {
         path.strip_prefix(self.shown_from).unwrap_or(path).to_string_lossy().into_owned()
     }
 
-    /// The path in the image: below the root that the file was found from.
-    fn path_in_image(&self, path: &Path) -> Option<String> {
-        let below = self.roots.iter().filter_map(|root| path.strip_prefix(root).ok());
-        // The innermost root that holds it may not be the one that it was imported from: names
-        // decide, see `target`.
-        below.min_by_key(|below| below.components().count())?.to_str().map(str::to_owned)
-    }
-
-    /// The path in the image of a module by its name.
-    fn target(source: &Source) -> Option<String> {
-        let file = source.path.file_name()?.to_str()?;
-        let folders = if source.is_package {
-            source.name.as_slice()
-        } else {
-            source.name.split_last().map_or(&[][..], |(_, above)| above)
-        };
-        let mut parts: Vec<&str> = folders.iter().map(String::as_str).collect();
-        parts.push(file);
-        Some(parts.join("/"))
-    }
-
-    fn keep(&mut self, source: &Source, file: &FileFact) {
-        let Some(path) = Self::target(source) else { return };
-        if let Some((known, _)) = self.found.get_mut(&path) {
-            *known = file.clone();
-        }
-    }
-
-    fn follow(&mut self, source: &Source, reads: &Reads, is_script: bool, next: &mut Vec<Source>) {
+    fn follow(&mut self, module: &Module, reads: &Reads) {
+        self.search(module, reads);
+        let shown = self.shown(&module.path);
         for import in &reads.imports {
-            let Some(mut module) = absolute(import, source) else { continue };
-            let because = format!("imported by `{}:{}`", self.shown(&source.path), import.line);
-            self.import(&module, &because, next);
-            for name in import.names.iter().filter(|name| *name != "*") {
-                module.push(name.clone());
-                self.import(&module, &because, next);
-                module.pop();
+            let Some(mut name) = absolute(import, module) else { continue };
+            if let Some(Leads::Nowhere | Leads::Module) = self.known.get(&name.join(".")) {
+                // What it has are attributes.
+                continue;
+            }
+            let because = format!("imported by `{shown}:{}`", import.line);
+            let is_package = self.import(&name, &because, Need::Import);
+            for child in import.names.iter().filter(|_| is_package) {
+                if child == "*" {
+                    self.star(&name, &because);
+                } else {
+                    name.push(child.clone());
+                    self.import(&name, &because, Need::Import);
+                    name.pop();
+                }
             }
         }
-        if source.is_package {
-            // What `from package import *` imports.
-            for name in &reads.all {
-                let mut module = source.name.clone();
-                module.push(name.clone());
-                let because = format!("in `__all__` of `{}`", self.shown(&source.path));
-                self.import(&module, &because, next);
+        if module.is_package && !reads.all.is_empty() {
+            self.all.insert(module.name.clone(), reads.all.clone());
+            if let Some(because) = self.starred.get(&module.name).cloned() {
+                self.star(&module.name, &because);
             }
         }
-        self.data(source, reads, is_script);
+        self.data(module, reads);
         if let Some(line) = reads.imports_by_name {
-            let place = format!("{}:{line}", self.shown(&source.path));
-            let package = source.package().to_vec();
-            if package.is_empty() {
-                self.result.notes.push(format!(
+            let place = format!("{shown}:{line}");
+            let package = module.package().to_vec();
+            if package.is_empty() || module.is_script() {
+                self.result.note(format!(
                     "`{place}` imports a module by a name that only a run could tell"
                 ));
             } else {
-                let because = format!("`{place}` imports by name");
-                self.whole_package(source, &package, &because, next);
+                self.whole_package(module, &package, &format!("`{place}` imports by name"));
             }
         }
     }
 
-    /// Everything that a dotted name needs: its packages, and the module itself.
-    fn import(&mut self, module: &[String], because: &str, next: &mut Vec<Source>) {
-        let whole = module.join(".");
-        if module.is_empty() || self.resolved.contains(&whole) {
-            return;
-        }
-        let is_built_in = BUILT_IN.contains(&module[0].as_str());
-        self.resolved.insert(whole.clone());
-        if is_built_in {
-            return;
-        }
-        let mut within = self.roots.to_vec();
-        let mut files = Vec::new();
-        for (at, name) in module.iter().enumerate() {
-            match self.locate(&within, name) {
-                Some(Place::Regular { path, is_package }) => {
-                    within = match (is_package, path.parent()) {
-                        (true, Some(folder)) => vec![folder.to_owned()],
-                        _ => Vec::new(),
-                    };
-                    files.push(Source { path, name: module[..=at].to_vec(), is_package });
-                }
-                Some(Place::Namespace(folders)) => within = folders,
-                // The last name may be an attribute, which its module has.
-                None => break,
+    /// Folders that a source adds to `sys.path`.
+    fn search(&mut self, module: &Module, reads: &Reads) {
+        for below in &reads.search {
+            let Some(own) = module.path.parent() else { continue };
+            let root = normalised(&own.join(below));
+            if !self.roots.contains(&root) && root.is_dir() {
+                self.roots.push(root);
             }
         }
-        let last = files.len().saturating_sub(1);
-        let module_path = files.last().map(|source| self.shown(&source.path)).unwrap_or_default();
-        for (at, source) in files.into_iter().enumerate() {
-            let Some(target) = Self::target(&source) else { continue };
+    }
+
+    /// The submodules that `from package import *` imports.
+    fn star(&mut self, package: &[String], because: &str) {
+        self.starred.entry(package.to_vec()).or_insert_with(|| because.to_owned());
+        for child in self.all.get(package).cloned().unwrap_or_default() {
+            let mut name = package.to_vec();
+            name.push(child);
+            self.import(&name, because, Need::Import);
+        }
+    }
+
+    /// Takes in everything that a dotted name needs: its packages, and the module itself. Whether
+    /// it may have submodules.
+    fn import(&mut self, name: &[String], because: &str, need: Need) -> bool {
+        if let Some(leads) = self.known.get(&name.join(".")) {
+            return matches!(leads, Leads::Package(_));
+        }
+        let mut within = name.first().map(|first| self.roots_of(first)).unwrap_or_default();
+        let mut new: Vec<Module> = Vec::new();
+        let mut dotted = String::new();
+        let mut is_package = false;
+        for (at, part) in name.iter().enumerate() {
+            if at > 0 {
+                dotted.push('.');
+            }
+            dotted.push_str(part);
+            let leads = if let Some(leads) = self.known.get(&dotted) {
+                leads.clone()
+            } else {
+                let leads = self.look(&within, &name[..=at], need, &mut new);
+                self.known.insert(dotted.clone(), leads.clone());
+                leads
+            };
+            is_package = matches!(leads, Leads::Package(_));
+            let Leads::Package(folders) = leads else { break };
+            within = folders;
+        }
+        let last = new.last().map(|module| self.shown(&module.path)).unwrap_or_default();
+        let count = new.len();
+        for (at, module) in new.into_iter().enumerate() {
+            let Some(target) = module.target() else { continue };
             if self.found.contains_key(&target) {
                 continue;
             }
-            let is_on_the_way = at < last;
-            let because = if is_on_the_way {
-                format!("package of `{module_path}`")
-            } else {
-                because.to_owned()
-            };
-            if !has_extension(&target, "py") {
-                self.result.notes.push(format!(
+            let is_compiled = !has_extension(&target, "py");
+            if is_compiled {
+                self.result.note(format!(
                     "`{}` was compiled for this machine's Python",
-                    self.shown(&source.path)
+                    self.shown(&module.path)
                 ));
             }
-            self.found.insert(target, (FileFact::default(), because));
-            next.push(source);
+            let is_on_the_way = at + 1 < count && !is_compiled;
+            let because =
+                if is_on_the_way { format!("package of `{last}`") } else { because.to_owned() };
+            self.found.insert(target, (None, because));
+            self.next.push(module);
+        }
+        is_package
+    }
+
+    /// The roots that a first name may be found in.
+    fn roots_of(&self, first: &str) -> Vec<PathBuf> {
+        if stdlib::is_fixed(first) {
+            Vec::new()
+        } else if stdlib::is_standard(first) {
+            self.roots.first().cloned().into_iter().collect()
+        } else {
+            self.roots.clone()
+        }
+    }
+
+    /// Looks up the last part of a name in folders.
+    fn look(
+        &mut self,
+        within: &[PathBuf],
+        name: &[String],
+        need: Need,
+        new: &mut Vec<Module>,
+    ) -> Leads {
+        let Some(last) = name.last() else { return Leads::Nowhere };
+        let module = |path, is_package| Module { path, name: name.to_vec(), is_package, need };
+        match self.locate(within, last) {
+            Some(Place::Regular(path)) => {
+                let folder = path.parent().map(Path::to_path_buf);
+                new.push(module(path, true));
+                Leads::Package(folder.into_iter().collect())
+            }
+            Some(Place::Module(paths)) => {
+                new.extend(paths.into_iter().map(|path| module(path, false)));
+                Leads::Module
+            }
+            // The standard library's own package comes before a folder without `__init__.py`.
+            Some(Place::Namespace(_)) if name.len() == 1 && stdlib::is_standard(last) => {
+                Leads::Nowhere
+            }
+            Some(Place::Namespace(folders)) => Leads::Package(folders),
+            None => Leads::Nowhere,
         }
     }
 
     /// Finds a name in folders as Python's path finder does: the first regular package or module.
+    /// A source goes before what was compiled from it, because it fits every Python.
     fn locate(&mut self, within: &[PathBuf], name: &str) -> Option<Place> {
         let mut portions = Vec::new();
+        let file = format!("{name}.py");
         for folder in within {
-            let inner = folder.join(name);
-            match self.folders.kind(folder, name) {
-                Some(Kind::Folder) if self.folders.is_package(&inner) => {
-                    let path = inner.join("__init__.py");
-                    return Some(Place::Regular { path, is_package: true });
-                }
-                found => {
-                    let file = format!("{name}.py");
-                    if self.folders.kind(folder, &file) == Some(Kind::File) {
-                        let path = folder.join(file);
-                        return Some(Place::Regular { path, is_package: false });
-                    }
-                    let prefix = format!("{name}.");
-                    let compiled = self.folders.entries(folder).range(prefix.clone()..).next();
-                    if let Some((file, Kind::File)) = compiled
-                        && file.starts_with(&prefix)
-                        && has_extension(file, "so")
-                    {
-                        let path = folder.join(file);
-                        return Some(Place::Regular { path, is_package: false });
-                    }
-                    if found == Some(Kind::Folder) {
-                        portions.push(inner);
-                    }
-                }
+            let found = self.folders.kind(folder, name);
+            if found == Some(Kind::Folder) && self.folders.is_package(&folder.join(name)) {
+                return Some(Place::Regular(folder.join(name).join("__init__.py")));
+            }
+            if self.folders.kind(folder, &file) == Some(Kind::File) {
+                return Some(Place::Module(vec![folder.join(file)]));
+            }
+            let compiled = self.folders.compiled(folder, name);
+            if !compiled.is_empty() {
+                return Some(Place::Module(compiled));
+            }
+            if found == Some(Kind::Folder) {
+                portions.push(folder.join(name));
             }
         }
         (!portions.is_empty()).then_some(Place::Namespace(portions))
     }
 
-    /// Every module of a package, because any of them may be imported.
-    fn whole_package(
+    /// Takes in a package that is named to open what it holds, and says where it is.
+    pub(super) fn package_folders(
         &mut self,
-        source: &Source,
-        package: &[String],
+        name: &str,
+        module: &Module,
         because: &str,
-        next: &mut Vec<Source>,
-    ) {
-        let Some(folder) = source.path.parent().map(Path::to_path_buf) else { return };
-        let mut visited = Visited::new(&folder);
-        let mut pending = vec![(folder, package.to_vec())];
-        while let Some((folder, name)) = pending.pop() {
-            let entries: Vec<(String, Kind)> =
-                self.folders.entries(&folder).iter().map(|(n, k)| (n.clone(), *k)).collect();
-            for (entry, kind) in entries {
-                let mut module = name.clone();
-                match (kind, entry.strip_suffix(".py")) {
-                    (Kind::Folder, _) if is_noise(&entry) => {}
-                    (Kind::Folder, _) => {
-                        let below = folder.join(&entry);
-                        if visited.enter(&below) {
-                            module.push(entry);
-                            pending.push((below, module));
-                        }
-                    }
-                    (Kind::File, Some("__init__")) => self.import(&module, because, next),
-                    (Kind::File, Some(stem)) => {
-                        module.push(stem.to_owned());
-                        self.import(&module, because, next);
-                    }
-                    _ => {}
-                }
-            }
+        line: usize,
+    ) -> (Vec<String>, Vec<PathBuf>) {
+        let plain = name.trim_start_matches('.');
+        let level = u32::try_from(name.len() - plain.len()).unwrap_or(u32::MAX);
+        let (module_name, names) = (plain.to_owned(), Vec::new());
+        let import = Import { module: module_name, level, anchor: Anchor::Package, names, line };
+        let Some(name) = absolute(&import, module) else { return (Vec::new(), Vec::new()) };
+        self.import(&name, because, Need::Import);
+        match self.known.get(&name.join(".")) {
+            Some(Leads::Package(folders)) => (name, folders.clone()),
+            _ => (name, Vec::new()),
         }
     }
 
-    /// Files beside a source that are not Python.
-    fn data(&mut self, source: &Source, reads: &Reads, is_script: bool) {
-        let Some(folder) = source.path.parent().map(Path::to_path_buf) else { return };
-        let package = source.package().to_vec();
-        if let (Some(line), false, false) = (reads.opens_beside, package.is_empty(), is_script) {
-            let because = format!(
-                "data of package `{}`, which `{}:{line}` opens",
-                package.join("."),
-                self.shown(&source.path)
-            );
-            self.package_data(&folder, &package.join("/"), &because);
-        }
-        for data in &reads.data {
-            let because = format!("opened by `{}:{}`", self.shown(&source.path), data.line);
-            match &data.package {
-                Some(name) => {
-                    let parts: Vec<String> = name.split('.').map(str::to_owned).collect();
-                    let mut within = self.roots.to_vec();
-                    for part in &parts {
-                        within = match self.locate(&within, part) {
-                            Some(Place::Regular { path, is_package: true }) => {
-                                path.parent().map(Path::to_path_buf).into_iter().collect()
-                            }
-                            Some(Place::Namespace(folders)) => folders,
-                            _ => Vec::new(),
-                        };
-                    }
-                    for folder in within {
-                        self.package_data(&folder, &parts.join("/"), &because);
-                    }
-                }
-                // A package brings all of its data anyway.
-                None if package.is_empty() => {
-                    let path = folder.join(&data.path);
-                    let Some(target) = self.path_in_image(&path) else { continue };
-                    if path.is_dir() {
-                        self.package_data(&path, &target, &because);
-                    } else {
-                        self.add_data(&path, target, &because);
-                    }
-                }
-                None => {}
-            }
-        }
-    }
-
-    fn package_data(&mut self, folder: &Path, target: &str, because: &str) {
-        let mut visited = Visited::new(folder);
-        let mut pending = vec![(folder.to_owned(), target.to_owned())];
-        let mut count = 0;
-        let mut bytes = 0;
-        while let Some((folder, target)) = pending.pop() {
-            let entries: Vec<(String, Kind)> =
-                self.folders.entries(&folder).iter().map(|(n, k)| (n.clone(), *k)).collect();
-            for (name, kind) in entries {
-                let (path, target) = (folder.join(&name), format!("{target}/{name}"));
-                let is_code = ["py", "pyi"].iter().any(|code| has_extension(&name, code));
-                match kind {
-                    _ if is_noise(&name) => {}
-                    Kind::Folder if visited.enter(&path) => pending.push((path, target)),
-                    Kind::Folder => {}
-                    Kind::File if is_code || name == "py.typed" => {}
-                    Kind::File => {
-                        count += 1;
-                        bytes += path.metadata().map_or(0, |metadata| metadata.len());
-                        if count > MAX_DATA_FILES || bytes > MAX_DATA_BYTES {
-                            self.result.notes.push(format!(
-                                "`{}` holds too much data to be taken along unasked: name what is \
-                                 needed in `files`",
-                                self.shown(&folder)
-                            ));
-                            return;
-                        }
-                        self.add_data(&path, target, because);
-                    }
-                }
-            }
-        }
-    }
-
-    fn add_data(&mut self, path: &Path, target: String, because: &str) {
-        if self.found.contains_key(&target) {
+    /// Every module of a package, because any of them may be imported.
+    fn whole_package(&mut self, module: &Module, package: &[String], because: &str) {
+        let Some(folder) = module.path.parent() else { return };
+        if !self.taken.insert((folder.to_owned(), "modules")) {
             return;
         }
-        if let Ok(file) = facts::file(path, Need::Bytes) {
-            self.found.insert(target, (file, because.to_owned()));
+        for file in self.folders.below(folder) {
+            let Some(stem) = file.name.strip_suffix(".py") else { continue };
+            let stem = stem.strip_suffix("__init__").unwrap_or(stem);
+            let below = stem.split('/').filter(|part| !part.is_empty()).map(str::to_owned);
+            let name: Vec<String> = package.iter().cloned().chain(below).collect();
+            self.import(&name, because, Need::Perhaps);
         }
     }
 }
 
 /// The absolute name of what an import names; none for a relative one that leads nowhere.
-fn absolute(import: &Import, source: &Source) -> Option<Vec<String>> {
-    let module = import.module.split('.').filter(|part| !part.is_empty()).map(str::to_owned);
-    let Some(above) = (import.level as usize).checked_sub(1) else { return Some(module.collect()) };
-    let package = source.package();
-    if package.is_empty() || above >= package.len() {
+fn absolute(import: &Import, module: &Module) -> Option<Vec<String>> {
+    let name = import.module.split('.').filter(|part| !part.is_empty()).map(str::to_owned);
+    let Some(above) = (import.level as usize).checked_sub(1) else { return Some(name.collect()) };
+    let package = match import.anchor {
+        Anchor::Package => module.package(),
+        Anchor::Module => &module.name,
+    };
+    if above >= package.len() {
         return None;
     }
     let base = &package[..package.len() - above];
-    Some(base.iter().cloned().chain(module).collect())
+    Some(base.iter().cloned().chain(name).collect())
 }

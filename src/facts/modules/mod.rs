@@ -3,20 +3,22 @@
 //! **Invariant:** a file is found where Python would find it with the project's folders on its
 //! path; stdlib and installed distributions are whatever is not there.
 
+mod data;
 mod find;
 mod folders;
 mod roots;
+mod sources;
+mod stdlib;
 #[cfg(test)]
 mod tests;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::facts::FileFact;
 use crate::python::SyntaxError;
 
 pub use find::find;
-pub use roots::roots;
+pub use roots::{project, roots};
 
 /// A file that must be in the image for an import to work.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,16 +38,23 @@ pub struct Modules {
     pub files: Vec<ModuleFile>,
     /// Modules that cannot be read as Python, and why.
     pub broken: Vec<(PathBuf, SyntaxError)>,
-    /// What cannot be told by reading.
+    /// What cannot be told by reading, each once.
     pub notes: Vec<String>,
 }
 
-/// Names that are never part of a package: caches, version control, virtual environments.
+impl Modules {
+    fn note(&mut self, note: String) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+}
+
+/// Names that are never part of a package: caches, version control, installed distributions.
 fn is_noise(name: &str) -> bool {
     name.starts_with('.')
-        || matches!(name, "__pycache__" | "node_modules" | "site-packages")
-        || has_extension(name, "pyc")
-        || name.ends_with(".egg-info")
+        || matches!(name, "__pycache__" | "node_modules" | "site-packages" | "dist-packages")
+        || ["pyc", "egg-info", "dSYM"].iter().any(|extension| has_extension(name, extension))
 }
 
 fn has_extension(name: &str, extension: &str) -> bool {
@@ -55,31 +64,21 @@ fn has_extension(name: &str, extension: &str) -> bool {
 /// What the key `modules` names: a file or a folder, under its own name.
 pub fn given(name: &str, path: &Path) -> Modules {
     let mut modules = Modules::default();
+    let path = super::normalised(path);
     let Some(own) = path.file_name().and_then(|name| name.to_str()) else { return modules };
-    let because = format!("`modules` names `{name}`");
-    let mut visited = folders::Visited::new(path);
-    let mut pending = vec![(path.to_owned(), own.to_owned())];
-    while let Some((path, below)) = pending.pop() {
-        if path.is_dir() {
-            if below != own && !visited.enter(&path) {
-                continue;
+    let files = if path.is_dir() {
+        let below = folders::Folders::default().below(&path).into_iter();
+        below.map(|file| (file.path, format!("{own}/{}", file.name))).collect()
+    } else {
+        vec![(path.clone(), own.to_owned())]
+    };
+    for (path, below) in files {
+        match super::file(&path, super::Need::Bytes) {
+            Ok(file) => {
+                let because = format!("`modules` names `{name}`");
+                modules.files.push(ModuleFile { path: below, file, because });
             }
-            let entries = fs::read_dir(&path).into_iter().flatten().filter_map(Result::ok);
-            for entry in entries {
-                match entry.file_name().to_str() {
-                    Some(name) if !is_noise(name) => {
-                        pending.push((entry.path(), format!("{below}/{name}")));
-                    }
-                    Some(_) => {}
-                    None => modules.notes.push(format!(
-                        "the name of a file in `{}` is not UTF-8: it is left out",
-                        path.display()
-                    )),
-                }
-            }
-        } else if let Ok(file) = super::file(&path, super::Need::Bytes) {
-            let because = because.clone();
-            modules.files.push(ModuleFile { path: below, file, because });
+            Err(error) => modules.note(format!("a file of `{name}` cannot be read: {error}")),
         }
     }
     modules.files.sort_by(|a, b| a.path.cmp(&b.path));

@@ -18,7 +18,7 @@ fn project(files: &[(&str, &str)]) -> tempfile::TempDir {
 fn found(folder: &Path, script: &str) -> Modules {
     let folder = folder.canonicalize().expect("it exists");
     let script = folder.join(script);
-    find(&script, &roots(&script, &folder), &folder)
+    find(&script, &roots(&script, &folder, None), &folder)
 }
 
 fn paths(modules: &Modules) -> Vec<&str> {
@@ -142,6 +142,17 @@ fn a_script_in_a_package_imports_relatively() {
         &["flows/__init__.py", "flows/etl.py", "flows/more.py", "flows/shared.py"],
     );
     finds("etl.py", &[("etl.py", "from . import x"), ("x.py", "")], &[]);
+    // What it imports by a plain name is in no package, whatever lies beside it.
+    finds(
+        "flows/etl.py",
+        &[
+            ("flows/__init__.py", ""),
+            ("flows/etl.py", "import shared"),
+            ("flows/shared.py", "HERE = os.path.dirname(__file__)"),
+            ("flows/unasked.csv", ""),
+        ],
+        &["shared.py"],
+    );
 }
 
 #[test]
@@ -237,14 +248,27 @@ fn cycles_links_and_broken_modules_end() {
         ("etl.py", "import a, bad"),
         ("a/__init__.py", "import a.b\nhere = __file__"),
         ("a/b.py", "import a, etl"),
+        ("a/x.csv", ""),
         ("bad.py", "def f(:\n"),
     ]);
     symlink("..", folder.path().join("a/loop")).expect("a link");
     let modules = found(folder.path(), "etl.py");
-    assert_eq!(paths(&modules), ["a/__init__.py", "a/b.py", "bad.py", "etl.py"]);
+    assert_eq!(paths(&modules), ["a/__init__.py", "a/b.py", "a/x.csv", "bad.py", "etl.py"]);
     let broken: Vec<(bool, usize)> =
         modules.broken.iter().map(|(path, e)| (path.ends_with("bad.py"), e.line)).collect();
     assert_eq!(broken, [(true, 1)]);
+}
+
+#[test]
+fn an_encoding_of_single_bytes_may_be_declared() {
+    let folder = project(&[("etl.py", "import old, bad"), ("more.py", "")]);
+    let latin = b"# -*- coding: latin-1 -*-\nimport more\nNAME = '\xe9'\n";
+    fs::write(folder.path().join("old.py"), latin).expect("a file");
+    fs::write(folder.path().join("bad.py"), b"NAME = '\xe9'\n").expect("a file");
+    let modules = found(folder.path(), "etl.py");
+    assert_eq!(paths(&modules), ["bad.py", "more.py", "old.py"]);
+    let broken: Vec<&str> = modules.broken.iter().map(|(_, e)| e.message.as_str()).collect();
+    assert_eq!(broken, ["it is not UTF-8"]);
 }
 
 #[test]
@@ -252,7 +276,7 @@ fn virtual_environments_are_no_roots() {
     let folder =
         project(&[("pyvenv.cfg", ""), ("setup.py", ""), ("src/etl.py", "import x"), ("x.py", "")]);
     let path = folder.path().canonicalize().expect("it exists");
-    assert_eq!(roots(&path.join("src/etl.py"), &path), [path.join("src")]);
+    assert_eq!(roots(&path.join("src/etl.py"), &path, None), [path.join("src")]);
 }
 
 #[test]
@@ -268,4 +292,326 @@ fn what_the_spec_names_goes_in_whole() {
     assert_eq!(paths(&whole), ["pkg/__init__.py", "pkg/data/x.sql"]);
     assert_eq!(whole.files[0].because, "`modules` names `src/pkg`");
     assert_eq!(paths(&given("helpers.py", &folder.path().join("helpers.py"))), ["helpers.py"]);
+}
+
+#[track_caller]
+fn because<'a>(modules: &'a Modules, path: &str) -> &'a str {
+    &modules.files.iter().find(|module| module.path == path).expect("it is found").because
+}
+
+#[test]
+fn the_standard_library_is_shadowed_only_beside_the_script() {
+    finds(
+        "flows/etl.py",
+        &[
+            ("setup.py", ""),
+            ("flows/etl.py", "import queue, types, logging.handlers, os, itertools, tomllib"),
+            // Beside the script: Python takes it.
+            ("flows/queue.py", ""),
+            // Above it: Python takes its own.
+            ("types.py", ""),
+            ("logging/__init__.py", ""),
+            ("logging/handlers.py", ""),
+            // Imported before the script's folder is known, and part of the interpreter.
+            ("flows/os.py", ""),
+            ("flows/itertools.py", ""),
+            // Not there in every Python.
+            ("tomllib.py", ""),
+        ],
+        &["queue.py", "tomllib.py"],
+    );
+    // A folder without `__init__.py` never wins, even beside the script.
+    finds("etl.py", &[("etl.py", "import email.utils"), ("email/utils.py", "")], &[]);
+}
+
+#[test]
+fn stars_take_what_all_names_and_only_then() {
+    let files = [
+        ("a/__init__.py", "__all__ = ['x']\n__all__ += ['y']"),
+        ("a/x.py", ""),
+        ("a/y.py", ""),
+        ("a/z.py", ""),
+    ];
+    let with = |script| [&[("etl.py", script)][..], &files].concat();
+    finds("etl.py", &with("import a"), &["a/__init__.py"]);
+    let modules =
+        finds("etl.py", &with("import a\nfrom a import *"), &["a/__init__.py", "a/x.py", "a/y.py"]);
+    assert_eq!(because(&modules, "a/y.py"), "imported by `etl.py:2`");
+    // The star is seen after the package was read.
+    let files = [&with("import a, b")[..], &[("b.py", "import c"), ("c.py", "from a import *")]];
+    let found = ["a/__init__.py", "a/x.py", "a/y.py", "b.py", "c.py"];
+    finds("etl.py", &files.concat(), &found);
+}
+
+#[test]
+fn roots_are_those_of_the_script_the_project_and_the_spec() {
+    let folder = project(&[
+        (".git/HEAD", ""),
+        ("team/pyproject.toml", "[tool.poetry]\npackages = [{include = 'x', from = 'code'}]"),
+        ("team/flows/etl.py", ""),
+        ("team/flows/src/a.py", ""),
+        ("team/src/b.py", ""),
+        ("team/code/c.py", ""),
+        ("spec/src/__init__.py", ""),
+    ]);
+    let at = |path: &str| folder.path().join(path);
+    let script = at("team/flows/etl.py");
+    assert_eq!(
+        roots(&script, &at("spec"), None),
+        ["team/flows", "team/flows/src", "team", "team/src", "team/code", "spec"].map(at)
+    );
+    let outside = at("other/etl.py");
+    fs::create_dir_all(at("other")).expect("a folder");
+    // A home under version control is no project, unless the script lies in it.
+    assert_eq!(roots(&outside, &at("spec"), None), [at("other"), at(""), at("spec")]);
+    let home = Some(folder.path());
+    assert_eq!(roots(&outside, &at("spec"), home), ["other", "spec"].map(at));
+    assert_eq!(roots(&at("etl.py"), &at("spec"), home), [at(""), at("spec")]);
+}
+
+#[test]
+fn back_ends_say_where_packages_are() {
+    for declared in [
+        "[tool.setuptools.packages.find]\nwhere = ['lib']",
+        "[tool.setuptools]\npackage-dir = {'' = 'lib'}",
+        "[tool.poetry]\npackages = [{include = 'x', from = 'lib'}]",
+        "[tool.hatch.build.targets.wheel]\npackages = ['lib/x']",
+        "[tool.hatch.build.targets.wheel]\nsources = ['lib']",
+        "[tool.hatch.build]\nsources = {'lib' = ''}",
+        "[tool.pytest.ini_options]\npythonpath = ['lib']",
+        "[tool.pytest.ini_options]\npythonpath = 'tests lib'",
+    ] {
+        let files =
+            [("etl.py", "import x"), ("lib/x/__init__.py", ""), ("pyproject.toml", declared)];
+        let modules = finds("etl.py", &files, &["x/__init__.py"]);
+        assert_eq!(because(&modules, "x/__init__.py"), "imported by `etl.py:1`", "{declared}");
+    }
+    let installed = "[tool.setuptools.packages.find]\nwhere = ['v/lib/site-packages']";
+    let files =
+        [("etl.py", "import x"), ("v/lib/site-packages/x.py", ""), ("pyproject.toml", installed)];
+    finds("etl.py", &files, &[]);
+}
+
+#[test]
+fn folders_that_the_script_adds_to_the_path_are_searched() {
+    finds(
+        "flows/etl.py",
+        &[
+            (
+                "flows/etl.py",
+                "import sys\nfrom pathlib import Path\n\
+                 sys.path.insert(0, str(Path(__file__).parent.parent / 'lib'))\n\
+                 import first",
+            ),
+            ("lib/first.py", "import second"),
+            ("lib/second.py", ""),
+            ("lib/unused.txt", ""),
+        ],
+        &["first.py", "second.py"],
+    );
+    // Also by a module that is imported for that, after which others are found.
+    let modules = finds(
+        "flows/etl.py",
+        &[
+            ("flows/etl.py", "import paths\nfrom late import thing"),
+            (
+                "flows/paths.py",
+                "import os, sys\nLIB = os.path.join(os.path.dirname(__file__), '../lib')\n\
+                 sys.path.append(LIB)",
+            ),
+            ("lib/late/__init__.py", ""),
+            ("lib/late/thing.py", ""),
+        ],
+        &["late/__init__.py", "late/thing.py", "paths.py"],
+    );
+    assert_eq!(because(&modules, "late/thing.py"), "imported by `flows/etl.py:2`");
+}
+
+#[test]
+fn relative_names_begin_where_they_are_said_to() {
+    let script = |text| [("etl.py", text), ("p/x.py", ""), ("p/m/x.py", ""), ("p/__init__.py", "")];
+    let module = |text| {
+        let files = [&script("import p.m.n")[..], &[("p/m/__init__.py", ""), ("p/m/n.py", text)]];
+        files.concat()
+    };
+    for (text, wanted) in [
+        ("import importlib\nimportlib.import_module('.x', __package__)", "p/m/x.py"),
+        ("import importlib\nimportlib.import_module('..x', __name__)", "p/m/x.py"),
+        ("import importlib\nimportlib.import_module('.x', 'p')", "p/x.py"),
+        ("from .. import x", "p/x.py"),
+        ("from ..x import y", "p/x.py"),
+        ("from ... import x", ""),
+    ] {
+        let always = ["p/__init__.py", "p/m/__init__.py", "p/m/n.py"];
+        let mut all: Vec<&str> = always.into_iter().chain(Some(wanted)).collect();
+        all.retain(|path| !path.is_empty());
+        all.sort_unstable();
+        finds("etl.py", &module(text), &all);
+    }
+}
+
+#[test]
+fn what_a_module_opens_above_its_package_comes_along() {
+    let modules = finds(
+        "flows/etl.py",
+        &[
+            ("flows/etl.py", "import p.sub.reader, top, outside"),
+            ("flows/p/__init__.py", ""),
+            ("flows/p/data/x.csv", ""),
+            ("flows/p/sub/__init__.py", ""),
+            ("flows/p/sub/reader.py", "ROOT = Path(__file__).parents[1]\n(ROOT / 'data/x.csv')"),
+            ("flows/top.py", "HERE = os.path.dirname(__file__)\nopen(HERE + '/conf/a.yml')"),
+            ("flows/conf/a.yml", ""),
+            ("flows/conf/b.yml", ""),
+            ("flows/outside.py", "Path(__file__).parent.parent / 'shared.yml'"),
+            ("shared.yml", ""),
+        ],
+        &[
+            "conf/a.yml",
+            "outside.py",
+            "p/__init__.py",
+            "p/data/x.csv",
+            "p/sub/__init__.py",
+            "p/sub/reader.py",
+            "top.py",
+        ],
+    );
+    assert_eq!(because(&modules, "p/data/x.csv"), "opened by `flows/p/sub/reader.py:1`");
+    assert_eq!(
+        modules.notes,
+        ["`flows/outside.py:1` opens `shared.yml`, which is above the folder that its modules \
+             are imported from: name it in `files`"]
+    );
+}
+
+#[test]
+fn a_script_brings_what_its_tasks_open_and_not_what_its_image_is_built_of() {
+    finds(
+        "etl.py",
+        &[
+            (
+                "etl.py",
+                "HERE = Path(__file__).parent\nDocker(files={HERE / 'odbc.ini': '/etc/odbc.ini'})\n\
+                 def requirements(): return open(HERE / 'requirements.txt').read()\n\
+                 @task\ndef load(): return open(HERE / 'sql/x.sql').read()",
+            ),
+            ("odbc.ini", ""),
+            ("requirements.txt", ""),
+            ("sql/x.sql", ""),
+        ],
+        &["sql/x.sql"],
+    );
+}
+
+#[test]
+fn packages_that_are_opened_by_name_come_with_their_code() {
+    finds(
+        "etl.py",
+        &[
+            ("etl.py", "from importlib import resources\nfrom p import r\nresources.files(r)"),
+            ("p/__init__.py", ""),
+            ("p/r/__init__.py", "from importlib.resources import files\nfrom . import deep"),
+            ("p/r/x.sql", ""),
+            ("p/r/deep/__init__.py", ""),
+            ("p/y.sql", ""),
+        ],
+        &["p/__init__.py", "p/r/__init__.py", "p/r/deep/__init__.py", "p/r/x.sql"],
+    );
+}
+
+#[test]
+fn data_is_bounded_and_what_is_left_out_is_said() {
+    let folder = project(&[
+        ("etl.py", "import many, large"),
+        ("many/__init__.py", "HERE = __file__"),
+        ("large/__init__.py", "HERE = __file__"),
+        ("large/small.csv", ""),
+        ("large/lib/python3/site-packages/x.txt", ""),
+        ("large/env/pyvenv.cfg", ""),
+    ]);
+    for number in 0..2001 {
+        fs::write(folder.path().join(format!("many/{number}.csv")), "").expect("a file");
+    }
+    let model = fs::File::create(folder.path().join("large/model.bin")).expect("a file");
+    model.set_len((100 << 20) + 1).expect("a sparse file");
+    let modules = found(folder.path(), "etl.py");
+    assert_eq!(paths(&modules), ["large/__init__.py", "large/small.csv", "many/__init__.py"]);
+    assert_eq!(
+        modules.notes,
+        [
+            "`many` holds too much data to be taken along unasked: name what is needed in `files`",
+            "`large/model.bin` is too large to be taken along unasked: name it in `files`",
+        ]
+    );
+}
+
+#[test]
+fn compiled_modules_come_for_every_python() {
+    let modules = finds(
+        "etl.py",
+        &[
+            ("etl.py", "import fast, both"),
+            ("fast.c", ""),
+            ("fast.cpython-311-x86_64-linux-gnu.so", "\u{7f}ELF"),
+            ("fast.cpython-312-x86_64-linux-gnu.so", "\u{7f}ELF"),
+            ("both.py", ""),
+            ("both.cpython-311-x86_64-linux-gnu.so", ""),
+        ],
+        &[
+            "both.py",
+            "fast.cpython-311-x86_64-linux-gnu.so",
+            "fast.cpython-312-x86_64-linux-gnu.so",
+        ],
+    );
+    assert_eq!(modules.notes.len(), 2);
+    assert!(modules.files.iter().all(|module| module.because == "imported by `etl.py:1`"));
+}
+
+#[test]
+fn broken_modules_are_told_with_their_line() {
+    let folder = project(&[
+        ("etl.py", "import bad, two, latin, binary, plugins"),
+        ("bad.py", "x = 1\ndef f(:\n"),
+        ("two.py", "print 'x'\n"),
+        ("plugins/__init__.py", "import importlib\nimportlib.import_module(x)"),
+        ("plugins/template.py", "{{ name }} = {% x %}"),
+    ]);
+    let latin = b"# -*- coding: latin-1 -*-\nimport bad\nx = '\xe9'\n";
+    fs::write(folder.path().join("latin.py"), latin).expect("a file");
+    fs::write(folder.path().join("binary.py"), b"x = '\xe9'\n").expect("a file");
+    let modules = found(folder.path(), "etl.py");
+    let broken: Vec<_> = modules
+        .broken
+        .iter()
+        .map(|(path, error)| (path.file_name().and_then(|name| name.to_str()), error.line))
+        .collect();
+    assert_eq!(broken, [(Some("bad.py"), 2), (Some("two.py"), 1), (Some("binary.py"), 1)]);
+    // Nobody may ever import it.
+    assert_eq!(modules.notes.len(), 1);
+    assert!(modules.notes[0].starts_with("`plugins/template.py` is not valid Python 3: "));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn modules_that_cannot_be_read_are_told() {
+    let folder = project(&[("etl.py", "import locked")]);
+    // A file that exists and that nobody can read, root neither.
+    symlink("/proc/self/mem", folder.path().join("locked.py")).expect("a link");
+    let modules = found(folder.path(), "etl.py");
+    assert_eq!(paths(&modules), [""; 0]);
+    assert!(modules.broken[0].1.message.starts_with("it cannot be read: "), "{modules:?}");
+}
+
+#[test]
+fn one_file_may_be_two_modules() {
+    finds(
+        "flows/etl.py",
+        &[
+            ("setup.py", ""),
+            ("flows/etl.py", "import helpers\nimport flows.helpers"),
+            ("flows/helpers.py", "open(os.path.join(os.path.dirname(__file__), 'x.sql'))"),
+            ("flows/x.sql", ""),
+        ],
+        &["flows/helpers.py", "flows/x.sql", "helpers.py", "x.sql"],
+    );
 }

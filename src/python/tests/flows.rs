@@ -64,6 +64,19 @@ fn several_flows_and_storages() {
 }
 
 #[test]
+fn a_flow_that_is_made_again_is_one() {
+    let make =
+        "def make(n):\n    with Flow(n, storage=Docker(image_name=n)) as f: pass\n    return f\n";
+    let docker = "Docker(image_name=\"a\"); \"a\": 0";
+    check(&format!("{make}make('a').run()\nflow = make('a')"), docker);
+    let both = "Docker(image_name=\"a\"); Docker(image_name=\"b\"); \"a\": 0; \"b\": 1";
+    check(&format!("{make}make('a')\nmake('b')"), both);
+    let classes = "class F(Flow):\n    def __init__(self, name):\n        super().__init__(name=name)\n        \
+                   self.storage = Docker(image_name=self.name)\nflow = F('a')";
+    check(classes, docker);
+}
+
+#[test]
 fn unknown_conditions_merge() {
     check(
         "import sys\nif sys.argv[1]:\n    s = Docker(registry_url='a', image_name='n')\nelse:\n    \
@@ -119,6 +132,10 @@ fn local_modules() {
     with(
         "from flows import flow\nflow.storage = Docker('r')\nflow.register()",
         "Docker(registry_url=\"r\"); \"imported\": 0",
+    );
+    with(
+        "import sys, os\nsys.path.insert(0, os.path.join(os.path.dirname(__file__), 'pkg'))\nimport other\nDocker(other.S)",
+        "Docker(registry_url=\"!\")",
     );
     with("import flows\nflows.flow.storage = Docker()", "Docker(); \"imported\": 0");
     with(

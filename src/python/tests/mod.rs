@@ -77,7 +77,7 @@ fn shown(value: &Value) -> String {
 
 fn reason(why: &Unknown) -> String {
     let because = match &why.because {
-        Because::RunTime => String::new(),
+        Because::RunTime | Because::Credential(_) => String::new(),
         Because::Variable(name) => format!(" ${name}"),
         Because::File(path) => format!(" @{}", path.display()),
     };

@@ -149,7 +149,7 @@ def remedy(error):
     if isinstance(root, ModuleNotFoundError):
         return "add the distribution to python_dependencies, or a local module to modules"
     if isinstance(root, KeyError) and _raised_by_environ(root):
-        return "set `{}` in env_vars, or where you build".format(root.args[0])
+        return "set `{}` where you build, or in env_vars if it is no credential".format(root.args[0])
     return None
 
 
