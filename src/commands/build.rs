@@ -19,6 +19,7 @@ use crate::host::Host;
 use crate::plan::Plan;
 use crate::plan::bake::BakeFile;
 use crate::plugin::Call;
+use crate::problem::Problem;
 use crate::progress::failure::Failure;
 use crate::render::{self, Canvas, Charset, Mode};
 use crate::report::{self, BuildReport, BuiltReport, FailedReport};
@@ -30,6 +31,27 @@ const METADATA_FILE: &str = "metadata.json";
 
 /// Runs the command.
 pub fn run(args: &BuildArgs, call: &Call, host: &mut Host) -> anyhow::Result<()> {
+    let result = build(args, call, host);
+    // Whoever reads JSON is told in JSON, also where nothing was built.
+    if let (Err(error), Format::Json) = (&result, args.format)
+        && let Some(Error::Spec(problems)) = error.downcast_ref::<Error>()
+    {
+        let failed = |problem: &Problem| {
+            let place = problem.place.as_ref().map(|place| format!("{place}: "));
+            FailedReport {
+                name: String::new(),
+                step: None,
+                cause: place.unwrap_or_default() + &problem.message,
+                remedy: Some(problem.remedy.clone()),
+            }
+        };
+        let failed = problems.iter().map(failed).collect();
+        host.term.result(&report::json(&BuildReport::new(Vec::new(), failed)))?;
+    }
+    result
+}
+
+fn build(args: &BuildArgs, call: &Call, host: &mut Host) -> anyhow::Result<()> {
     let mode = mode(args, host)?;
     let overrides = Overrides {
         tags: args.tag.clone(),

@@ -1,4 +1,4 @@
-//! Flags of `build` that write files for Prefect.
+//! Flags of `build` that write files for Prefect, and what they and `--push` need to be there.
 //!
 //! **Invariant:** what cannot be written is said before anything is built; files appear whole, and
 //! only after the image is there.
@@ -56,6 +56,17 @@ pub(super) fn check(args: &BuildArgs, storages: &[Storage], host: &Host) -> Resu
         } else if !folder.is_dir() {
             let message = format!("{flag}: there is no folder `{}`", folder.display());
             problem(message, "make it first, or name another file");
+        }
+    }
+    for storage in storages.iter().filter(|_| args.push) {
+        let repository = match storage.references.first() {
+            Some(reference) => reference.repository.to_string(),
+            None => storage.repository.to_string(),
+        };
+        // One word alone is a name that nobody but Docker may push to.
+        if !repository.contains('/') {
+            let message = format!("--push: `{repository}` names no registry");
+            problem(message, "set registry_url, or pass --registry-url or --tag");
         }
     }
     if args.pin_digest && !args.push {

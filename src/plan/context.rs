@@ -268,9 +268,12 @@ fn modules(storage: &Storage) -> Vec<String> {
     for entry in &storage.files {
         let dest = entry.dest.trim_end_matches('/');
         match &entry.tree {
-            Tree::File(_) if !is_python(&entry.basename) && !is_python(&entry.dest) => {}
-            Tree::File(_) if is_python(&entry.dest) => modules.push(dest.to_owned()),
-            Tree::File(_) => modules.push(format!("{dest}/{}", entry.basename)),
+            Tree::File(_) if entry.dest.ends_with('/') && is_python(&entry.basename) => {
+                modules.push(format!("{dest}/{}", entry.basename));
+            }
+            Tree::File(_) if is_python(dest) => modules.push(dest.to_owned()),
+            // Under another name it is no module.
+            Tree::File(_) => {}
             Tree::Folder(below) => {
                 let is_file = |path: &str| below.iter().any(|(p, f)| p == path && f.is_some());
                 if is_file("__init__.py") {

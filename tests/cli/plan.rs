@@ -69,9 +69,13 @@ fn problems_are_all_said_at_once() {
             assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{} {command}", case.display());
             expect(&case, "stderr.txt", &output.stderr);
         }
+        let built = run(&case, &["build", "--format", "json"]);
+        let built: serde_json::Value = serde_json::from_slice(&built.stdout).expect("JSON");
         let json = run(&case, &["check", "--format", "json"]);
         let report: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
         let count = report["problems"].as_array().expect("a list").len();
+        assert_eq!(built["failed"].as_array().map(Vec::len), Some(count), "{}", case.display());
+        assert_eq!(built["storages"], serde_json::json!([]));
         let said = String::from_utf8_lossy(&json.stderr).into_owned();
         let plural = if count == 1 { "" } else { "s" };
         let last = format!("ERROR: {count} problem{plural} in the spec; nothing was built");
@@ -113,4 +117,60 @@ fn a_folder_of_its_own_appears_whole_or_not_at_all() {
     assert_eq!(again.status.code(), Some(1));
     let left: Vec<_> = fs::read_dir(temp.path()).expect("readable").collect();
     assert_eq!(left.len(), 1, "nothing is left beside it");
+}
+
+/// The environment has no docker: whatever is told here was told before it was looked for.
+#[test]
+fn flags_that_cannot_be_meant_are_told_before_anything_is_built() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/plan");
+    let told = |case: &str, words: &[&str]| -> (Option<i32>, Vec<String>) {
+        let words: Vec<&str> = std::iter::once("build").chain(words.iter().copied()).collect();
+        let output = run(&root.join(case), &words);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), said.lines().map(|line| line.trim().to_owned()).collect())
+    };
+    for (case, words, message, remedy) in [
+        (
+            "prefect",
+            &["--push"][..],
+            "--push: `flow` names no registry",
+            "set registry_url, or pass --registry-url or --tag",
+        ),
+        (
+            "script",
+            &["--flows-json", "f.json", "--pin-digest"],
+            "--pin-digest names an image that only a registry can give out",
+            "add --push",
+        ),
+        (
+            "script",
+            &["--flows-json", "no/such/f.json"],
+            "--flows-json: there is no folder `[FOLDER]/no/such`",
+            "make it first, or name another file",
+        ),
+        (
+            "script",
+            &["--storage-json", "warehouse"],
+            "--storage-json: `warehouse` is a folder",
+            "name a file",
+        ),
+        (
+            "script",
+            &["--prefect-yaml", "prefect.yaml"],
+            "--prefect-yaml is for Prefect 2 and 3; `orders-dev` is `prefect1`",
+            "leave it out; `--flows-json` is for Prefect 1",
+        ),
+        (
+            "prefect",
+            &["--prefect-yaml", "setup.cfg"],
+            "`setup.cfg` exists and is not ours to overwrite",
+            "name another file, and copy what you need into yours",
+        ),
+    ] {
+        let message = message.replace("[FOLDER]", &root.join(case).to_string_lossy());
+        let last = "ERROR: 1 problem in the spec; nothing was built";
+        assert_eq!(told(case, words), (Some(2), vec![message, remedy.to_owned(), last.to_owned()]));
+    }
+    // Where nothing is wrong with the flags, docker is what is missing.
+    assert_eq!(told("script", &["--push"]).0, Some(3));
 }
