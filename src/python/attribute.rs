@@ -112,9 +112,13 @@ impl Interpreter<'_> {
                 self.unknown_attribute(name);
                 V::Unknown(why)
             }
-            Obj::Function(_) | Obj::Scope(_) => unknown(),
             Obj::Partial(partial) if name == "func" => partial.function.clone(),
+            Obj::Function(_) if matches!(name, "setter" | "getter" | "deleter") => method(),
+            Obj::Function(_) | Obj::Scope(_) => unknown(),
+            Obj::Choice(_, _, why) => V::Unknown(why.clone()),
             Obj::List(_)
+            | Obj::Later(_)
+            | Obj::View(..)
             | Obj::Bag(_)
             | Obj::Dict(_)
             | Obj::Set(_)
@@ -184,12 +188,39 @@ impl Interpreter<'_> {
         matches!(self.heap.get(id), Obj::Function(_))
     }
 
+    /// Whether a property sets an attribute: then it has.
+    fn sets(&mut self, property: Id, receiver: Id, datum: &Datum) -> bool {
+        let Obj::Function(function) = self.heap.get(property) else { return false };
+        let Some(setter) = function.setter.filter(|_| function.binding == Binding::Property) else {
+            return false;
+        };
+        let receiver = Datum::new(V::Ref(receiver), datum.at);
+        let args = Args { positional: vec![receiver, datum.clone()], ..Args::default() };
+        _ = self.call(&V::Ref(setter), args, datum.at);
+        true
+    }
+
     /// `object.name = value`.
     pub(super) fn set_attribute(&mut self, object: &V, name: &str, datum: Datum) {
         let V::Ref(id) = object else { return self.heap.lose_escaped() };
         let (id, key) = (*id, Name::new(name));
         if matches!(self.heap.get(id), Obj::Flow(_)) {
             self.use_flow(id);
+        }
+        let class = match self.heap.get(id) {
+            Obj::Instance(instance) => instance.class,
+            _ => None,
+        };
+        let mut datum = datum;
+        if let Some(class) = class {
+            if let Some(V::Ref(property)) = self.class_value(class, name)
+                && self.sets(property, id, &datum)
+            {
+                return;
+            }
+            if self.class_value(class, "__setattr__").is_some() {
+                datum.value = V::Unknown(Why::at(datum.at));
+            }
         }
         match self.heap.change(id) {
             Obj::Instance(instance) => _ = instance.attributes.insert(key, datum.value),

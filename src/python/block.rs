@@ -6,12 +6,11 @@
 use std::rc::Rc;
 
 use ruff_python_ast::{
-    ElifElseClause, ExceptHandler, Expr, Stmt, StmtFor, StmtIf, StmtMatch, StmtRaise, StmtTry,
-    StmtWhile, StmtWith,
+    ElifElseClause, Expr, Stmt, StmtFor, StmtIf, StmtMatch, StmtWhile, StmtWith,
 };
 use ruff_text_size::Ranged;
 
-use super::interpreter::{Control, Interpreter, Res, Stop, handles};
+use super::interpreter::{Control, Interpreter, Res};
 use super::object::Obj;
 use super::scan;
 use super::value::{Datum, Span, V, Why};
@@ -90,9 +89,10 @@ impl<'a> Interpreter<'a> {
                 let value = self.unknown(&*alias.value);
                 self.assign(&alias.name, value)?;
             }
+            Stmt::Assert(assert) => self.assert(assert)?,
             Stmt::Break(_) => return Ok(Control::Break),
             Stmt::Continue(_) => return Ok(Control::Continue),
-            Stmt::Assert(_) | Stmt::Pass(_) | Stmt::IpyEscapeCommand(_) => {}
+            Stmt::Pass(_) | Stmt::IpyEscapeCommand(_) => {}
         }
         Ok(Control::Next)
     }
@@ -133,16 +133,39 @@ impl<'a> Interpreter<'a> {
     pub(super) fn condition(&mut self, test: &'a Expr) -> Res<Result<bool, Why>> {
         let value = self.eval(test)?;
         let span = self.span(test.range());
-        Ok(self.truth(&value, span).map_err(|inner| Why { span, because: inner.because }))
+        // What is in the condition says less than the whole of it.
+        Ok(self.truth(&value, span).map_err(|inner| match inner.span {
+            within if within.source == span.source && span.range.contains_range(within.range) => {
+                Why { span, because: inner.because }
+            }
+            _ => inner,
+        }))
     }
 
     fn for_loop(&mut self, for_: &'a StmtFor) -> Res<Control> {
         let iterable = self.eval(&for_.iter)?;
         let span = self.span(for_.iter.range());
+        if let V::Ref(id) = iterable
+            && matches!(self.heap.get(id), Obj::List(_))
+        {
+            // A list may change while it is iterated over.
+            let mut at = 0;
+            return self.rounds(&for_.body, &for_.orelse, (span, Some(&for_.target)), |this| {
+                let item = match this.heap.get(id) {
+                    Obj::List(items) => items.get(at).cloned(),
+                    Obj::Lost(why) => return Ok(Err(why.clone())),
+                    _ => None,
+                };
+                let Some(item) = item else { return Ok(Ok(false)) };
+                at += 1;
+                this.assign(&for_.target, item.value)?;
+                Ok(Ok(true))
+            });
+        }
         match self.iterate(&iterable, span) {
             Ok(items) => {
                 let mut items = items.into_iter();
-                self.rounds(&for_.body, &for_.orelse, (span, false), |this| {
+                self.rounds(&for_.body, &for_.orelse, (span, Some(&for_.target)), |this| {
                     let Some(item) = items.next() else { return Ok(Ok(false)) };
                     this.assign(&for_.target, item.value)?;
                     Ok(Ok(true))
@@ -158,16 +181,16 @@ impl<'a> Interpreter<'a> {
 
     fn while_loop(&mut self, while_: &'a StmtWhile) -> Res<Control> {
         let span = self.span(while_.test.range());
-        self.rounds(&while_.body, &while_.orelse, (span, true), |this| this.condition(&while_.test))
+        self.rounds(&while_.body, &while_.orelse, (span, None), |this| this.condition(&while_.test))
     }
 
     /// A loop: `next` says whether there is another round. `kind` is where that is decided, and
-    /// whether rounds may go on without an end.
+    /// what each round assigns to.
     fn rounds(
         &mut self,
         body: &'a [Stmt],
         orelse: &'a [Stmt],
-        kind: (Span, bool),
+        kind: (Span, Option<&'a Expr>),
         next: impl FnMut(&mut Self) -> Res<Result<bool, Why>>,
     ) -> Res<Control> {
         let outer = self.frame_mut().uncertain.take();
@@ -179,6 +202,8 @@ impl<'a> Interpreter<'a> {
         if let Some(mark) = mark {
             if let Some(why) = uncertain {
                 self.blur(mark, &why);
+                self.blur_names(scan::assigned(body), &why);
+                self.blur_names(kind.1.map(scan::targets).unwrap_or_default(), &why);
             }
             if self.frame().pending.len() == pending {
                 self.heap.keep(mark);
@@ -191,18 +216,23 @@ impl<'a> Interpreter<'a> {
         &mut self,
         body: &'a [Stmt],
         orelse: &'a [Stmt],
-        (span, endless): (Span, bool),
+        (span, target): (Span, Option<&'a Expr>),
         mut next: impl FnMut(&mut Self) -> Res<Result<bool, Why>>,
     ) -> Res<Control> {
         let before = self.steps;
+        let bind = |this: &mut Self, why: &Why| match target {
+            Some(target) => this.assign(target, V::Unknown(why.clone())),
+            None => Ok(()),
+        };
         loop {
             if !self.spend(1) || before - self.steps > LOOP_STEPS {
-                return self.maybe(body, orelse, &Why::at(span), |_| Ok(()));
+                let why = Why::at(span);
+                return self.maybe(body, orelse, &why, |this| bind(this, &why));
             }
             match next(self)? {
                 Ok(true) => {}
                 Ok(false) => return self.block(orelse),
-                Err(why) => return self.maybe(body, orelse, &why, |_| Ok(())),
+                Err(why) => return self.maybe(body, orelse, &why, |this| bind(this, &why)),
             }
             match self.block(body)? {
                 Control::Next | Control::Continue => {}
@@ -210,7 +240,7 @@ impl<'a> Interpreter<'a> {
                 Control::Return(value) => return Ok(Control::Return(value)),
             }
             // It may have ended already: how often it runs is not known any more.
-            if let (true, Some(why)) = (endless, self.frame().uncertain.clone()) {
+            if let (None, Some(why)) = (target, self.frame().uncertain.clone()) {
                 return self.maybe(body, orelse, &why, |_| Ok(()));
             }
         }
@@ -227,12 +257,7 @@ impl<'a> Interpreter<'a> {
         let outer = self.frame_mut().uncertain.take();
         let pending = self.frame().pending.len();
         let mark = self.heap.mark();
-        for name in scan::assigned(body) {
-            if let Some(value) = self.bound(name) {
-                self.heap.escape(&value, why);
-                self.bind(name, V::Unknown(why.clone()));
-            }
-        }
+        self.blur_names(scan::assigned(body), why);
         let some = self.way(|this| {
             bind(this)?;
             Ok(match this.block(body)? {
@@ -261,73 +286,37 @@ impl<'a> Interpreter<'a> {
 
     fn with(&mut self, with: &'a StmtWith) -> Res<Control> {
         let mut suppressed = Vec::new();
+        let mut entered = Vec::new();
         for item in &with.items {
             let context = self.eval(&item.context_expr)?;
-            if let Expr::Call(call) = &item.context_expr
-                && let V::External(path, _) = &context
+            let span = self.span(item.context_expr.range());
+            if let V::External(path, _) = &context
                 && &**path == "contextlib.suppress.made"
             {
-                suppressed.extend(call.arguments.args.iter().filter_map(class_name));
+                suppressed.extend(self.suppressed(&item.context_expr)?);
             }
-            let value = self.enter(context, self.span(item.context_expr.range()))?;
+            if let V::Ref(id) = &context
+                && matches!(self.heap.get(*id), Obj::Instance(_))
+            {
+                entered.push((context.clone(), span));
+            }
+            let value = self.enter(context, span)?;
             if let Some(target) = &item.optional_vars {
                 self.assign(target, value)?;
             }
         }
-        if suppressed.is_empty() {
-            return self.block(&with.body);
-        }
-        self.handlers.push(suppressed);
-        let result = self.block(&with.body);
-        let suppressed = self.handlers.pop().unwrap_or_default();
-        match result {
-            Err(Stop::Raised { class, .. }) if suppressed.iter().any(|s| handles(s, &class)) => {
-                Ok(Control::Next)
-            }
-            other => other,
-        }
-    }
-
-    fn try_block(&mut self, try_: &'a StmtTry) -> Res<Control> {
-        let handlers = try_.handlers.iter();
-        let classes: Vec<Vec<Rc<str>>> = handlers.map(handled_classes).collect();
-        self.handlers.push(classes.concat());
-        let result = self.block(&try_.body);
-        self.handlers.pop();
-        let result = match result {
-            Ok(Control::Next) => self.block(&try_.orelse),
-            Err(Stop::Raised { class, why }) => {
-                let catches = |list: &Vec<Rc<str>>| list.iter().any(|h| handles(h, &class));
-                match classes.iter().position(catches) {
-                    Some(at) => self.handler(try_, at, &why),
-                    None => Err(Stop::Raised { class, why }),
-                }
-            }
-            other => other,
-        };
-        match self.block(&try_.finalbody)? {
-            Control::Next => result,
-            end => Ok(end),
-        }
-    }
-
-    fn handler(&mut self, try_: &'a StmtTry, at: usize, why: &Why) -> Res<Control> {
-        let ExceptHandler::ExceptHandler(handler) = &try_.handlers[at];
-        if let Some(name) = &handler.name {
-            self.bind(name.as_str(), V::Unknown(why.clone()));
-        }
-        let before = self.frame_mut().raised.take();
-        let result = self.block(&handler.body);
-        if self.frame().raised.is_some() {
-            // The script gives up here: what the body would have bound is what is missing.
-            for name in scan::assigned(&try_.body) {
-                if self.bound(name).is_none() {
-                    self.bind(name, V::Unknown(why.clone()));
-                }
-            }
-            self.frame_mut().raised = Some(why.clone());
+        let result = if suppressed.is_empty() {
+            self.block(&with.body)
         } else {
-            self.frame_mut().raised = before;
+            self.guarded(&with.body, &[], &[suppressed], |_, _, _| Ok(Control::Next))
+        };
+        for (context, span) in entered.into_iter().rev() {
+            let exit = self.attribute(&context, "__exit__", span)?;
+            if matches!(exit, V::Bound(_)) {
+                let none = Datum::new(V::None, span);
+                let positional = vec![none.clone(), none.clone(), none];
+                self.call(&exit, super::object::Args { positional, ..Default::default() }, span)?;
+            }
         }
         result
     }
@@ -363,32 +352,6 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    fn raise_statement(&mut self, raise: &'a StmtRaise) -> Res<Control> {
-        let class = match &raise.exc {
-            Some(exception) => {
-                self.eval(exception)?;
-                class_name(exception).unwrap_or_else(|| "Exception".into())
-            }
-            None => "Exception".into(),
-        };
-        let why = Why::at(self.span(raise.range()));
-        self.give_up(&class, why)?;
-        Ok(Control::Next)
-    }
-
-    /// The script raises something. If nothing handles it, and it surely gets there, what follows is
-    /// read all the same: so that everything that is missing is told at once.
-    pub(super) fn give_up(&mut self, class: &str, why: Why) -> Res<()> {
-        if self.handled(class) {
-            return Err(Stop::Raised { class: class.into(), why });
-        }
-        if self.ways > 0 {
-            return Err(Stop::Exit);
-        }
-        self.frame_mut().raised = Some(why);
-        Ok(())
-    }
-
     /// What `with value as target` binds.
     fn enter(&mut self, value: V, span: Span) -> Res<V> {
         let V::Ref(id) = &value else {
@@ -397,6 +360,7 @@ impl<'a> Interpreter<'a> {
                 other => other,
             });
         };
+        self.force(*id, span);
         match self.heap.get(*id) {
             Obj::Flow(_) => {
                 self.use_flow(*id);
@@ -423,24 +387,5 @@ impl<'a> Interpreter<'a> {
         let value = self.eval(expr)?;
         let span = self.span(expr.range());
         Ok(self.iterate_any(&value, span))
-    }
-}
-
-/// The exceptions that a handler catches, by their last names.
-fn handled_classes(handler: &ExceptHandler) -> Vec<Rc<str>> {
-    let ExceptHandler::ExceptHandler(handler) = handler;
-    match handler.type_.as_deref() {
-        None => vec!["BaseException".into()],
-        Some(Expr::Tuple(tuple)) => tuple.elts.iter().filter_map(class_name).collect(),
-        Some(class) => class_name(class).into_iter().collect(),
-    }
-}
-
-fn class_name(expr: &Expr) -> Option<Rc<str>> {
-    match expr {
-        Expr::Name(name) => Some(name.id.as_str().into()),
-        Expr::Attribute(attribute) => Some(attribute.attr.as_str().into()),
-        Expr::Call(call) => class_name(&call.func),
-        _ => None,
     }
 }

@@ -57,7 +57,7 @@ impl Interpreter<'_> {
             }),
             "min" | "max" => return self.extreme(name, args, span),
             "zip" => self.zip(args, span),
-            "map" | "filter" => return self.mapped(name, args, span),
+            "map" | "filter" => self.mapped(name, args, span),
             "next" => self.next(&value, args.at(1), span),
             "isinstance" => self.is_instance(&value, args.at(1), span),
             "getattr" | "hasattr" | "setattr" => return self.named_attribute(name, args, span),
@@ -173,8 +173,8 @@ impl Interpreter<'_> {
     pub(super) fn exit(&mut self, args: &Args, span: Span) -> Res<V> {
         use super::interpreter::Stop;
         let why = Why::at(span);
-        if self.handled("SystemExit") {
-            return Err(Stop::Raised { class: "SystemExit".into(), why });
+        if let stop @ Err(_) = self.raise("SystemExit", why.clone()) {
+            return stop;
         }
         match args.at(0) {
             None | Some(V::None | V::Int(0) | V::Bool(false)) => Err(Stop::Exit),
@@ -234,11 +234,12 @@ impl Interpreter<'_> {
             }
             V::Ref(id) => match self.heap.get(*id) {
                 Obj::List(items) | Obj::Bag(items) => items.len(),
-                Obj::Dict(dict) | Obj::Set(dict) => match &dict.rest {
+                Obj::Dict(dict) | Obj::Set(dict) => match dict.uncertain() {
                     None => dict.len(),
                     Some(why) => return V::Unknown(why.clone()),
                 },
                 Obj::Lost(why) => return V::Unknown(why.clone()),
+                Obj::View(dict, _) => return self.len(&V::Ref(*dict), span),
                 _ => return unknown(&[], span),
             },
             _ => return unknown(&[value], span),

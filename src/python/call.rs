@@ -3,7 +3,6 @@
 //! **Invariant:** a function of the user's is executed with the arguments it is given; everything
 //! else that is not understood gives an unknown value.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use ruff_python_ast::name::Name;
@@ -11,7 +10,7 @@ use ruff_python_ast::{Parameter, Parameters};
 use ruff_text_size::Ranged;
 
 use super::interpreter::{Control, Frame, Interpreter, Res};
-use super::object::{Args, Code, Function, Names, Obj};
+use super::object::{Args, Code, Function, Later, Names, Obj};
 use super::strings;
 use super::value::{Datum, Dict, Id, Key, Span, V, Why};
 
@@ -74,6 +73,16 @@ impl<'a> Interpreter<'a> {
                         _ => Ok(V::Unknown(Why::at(span))),
                     }
                 }
+                Obj::Choice(one, other, why) => {
+                    let (one, other, why) = (one.clone(), other.clone(), why.clone());
+                    let given = args.clone();
+                    let one = self.way(|this| this.call(&one, given, span).map(Control::Return));
+                    let other = self.way(|this| this.call(&other, args, span).map(Control::Return));
+                    match self.join(one, other, &why)? {
+                        Control::Return(value) => Ok(value),
+                        _ => Ok(V::Unknown(why)),
+                    }
+                }
                 Obj::Lost(why) => Ok(V::Unknown(why.clone())),
                 _ => Ok(V::Unknown(Why::at(span))),
             },
@@ -120,25 +129,35 @@ impl<'a> Interpreter<'a> {
         };
         let function = function.clone();
         self.called.insert(function.at);
+        if let Code::Def { yields: true, .. } = function.code {
+            return Ok(V::Ref(self.heap.add(Obj::Later(Later::Call(id, args, span)))));
+        }
+        self.run_function(id, args, span)
+    }
+
+    /// Executes a function; of a generator function, all of it.
+    pub(super) fn run_function(&mut self, id: Id, args: Args, span: Span) -> Res<V> {
+        let Obj::Function(function) = self.heap.get(id) else {
+            return Ok(V::Unknown(Why::at(span)));
+        };
+        let function = function.clone();
         if self.frames.len() > DEEPEST {
             return Ok(V::Unknown(Why::at(span)));
         }
+        if !accepts(&function.code, &args) {
+            return self.raise("TypeError", Why::at(span));
+        }
         let receiver = args.at(0).cloned();
+        let yields = matches!(function.code, Code::Def { yields: true, .. });
         let names = self.parameters(&function, args);
         let locals = self.heap.add(Obj::Scope(names));
         let level = self.heap.level();
         self.frames.push(Frame {
-            source: function.source,
-            globals: function.globals,
-            locals,
             enclosing: Rc::clone(&function.enclosing),
-            declared: BTreeMap::default(),
             class: function.class,
             receiver,
-            pending: Vec::new(),
-            raised: None,
-            uncertain: None,
-            yielded: Vec::new(),
+            yielded: yields.then(|| self.heap.add(Obj::List(Vec::new()))),
+            ..Frame::new(function.source, function.globals, locals)
         });
         let outcome = match function.code {
             Code::Def { body, .. } => self.block(body),
@@ -157,8 +176,15 @@ impl<'a> Interpreter<'a> {
             (None, Some(stop)) => return Err(stop),
             (None, None) => V::Unknown(Why::at(span)),
         };
-        if let Code::Def { yields: true, .. } = function.code {
-            return Ok(V::Ref(self.heap.add(Obj::Iter(frame.yielded))));
+        if let Some(id) = frame.yielded {
+            return Ok(match self.heap.get(id) {
+                Obj::List(items) => {
+                    let items = Obj::Iter(items.clone());
+                    V::Ref(self.heap.add(items))
+                }
+                Obj::Lost(why) => V::Unknown(why.clone()),
+                _ => V::Unknown(Why::at(span)),
+            });
         }
         // Past an exception that nothing handles, only what is missing is of interest.
         Ok(match frame.raised {
@@ -236,4 +262,20 @@ impl<'a> Interpreter<'a> {
         }
         Ok(Rc::new(defaults))
     }
+}
+
+/// Whether a function takes the arguments that it is given.
+fn accepts(code: &Code<'_>, args: &Args) -> bool {
+    let parameters = match code {
+        Code::Def { parameters, .. } => Some(*parameters),
+        Code::Lambda { parameters, .. } => *parameters,
+    };
+    let Some(parameters) = parameters else {
+        return args.positional.is_empty() && args.keywords.is_empty();
+    };
+    let places = parameters.posonlyargs.len() + parameters.args.len();
+    let named = parameters.args.iter().chain(&parameters.kwonlyargs);
+    let known = |name: &Name| named.clone().any(|parameter| parameter.name().id == *name);
+    (parameters.vararg.is_some() || args.positional.len() <= places)
+        && (parameters.kwarg.is_some() || args.keywords.iter().all(|(name, _)| known(name)))
 }

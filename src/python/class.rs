@@ -2,7 +2,6 @@
 //!
 //! **Invariant:** an instance has only what its class and its own code give it; the rest is unknown.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use ruff_python_ast::name::Name;
@@ -60,6 +59,7 @@ impl<'a> Interpreter<'a> {
             class: None,
             binding: Binding::Method,
             at: self.span(def.name.range()),
+            setter: None,
             cached: false,
             wrapped: false,
         };
@@ -89,7 +89,15 @@ impl<'a> Interpreter<'a> {
         };
         if let (Some(binding), Obj::Function(function)) = (binding, self.heap.change(id)) {
             function.binding = binding;
+            function.cached = path == "functools.cached_property";
             return Ok(value);
+        }
+        if let V::Method(method) = decorator
+            && let (V::Ref(property), "setter") = (&method.0, method.1.as_str())
+            && let Obj::Function(function) = self.heap.change(*property)
+        {
+            function.setter = Some(id);
+            return Ok(V::Ref(*property));
         }
         if matches!(path, "functools.lru_cache" | "functools.cache")
             && let Obj::Function(function) = self.heap.change(id)
@@ -105,7 +113,15 @@ impl<'a> Interpreter<'a> {
             return self.call(decorator, args, span);
         }
         if let V::Ref(by) = decorator
-            && matches!(self.heap.get(*by), Obj::Function(_) | Obj::FlowMaker(_) | Obj::Partial(_))
+            && matches!(
+                self.heap.get(*by),
+                Obj::Function(_)
+                    | Obj::FlowMaker(_)
+                    | Obj::Partial(_)
+                    | Obj::Class(_)
+                    | Obj::Instance(_)
+                    | Obj::Choice(..)
+            )
         {
             let mut args = Args::default();
             args.positional.push(Datum::new(value.clone(), span));
@@ -140,17 +156,9 @@ impl<'a> Interpreter<'a> {
         let enclosing = self.closure();
         let (source, globals) = (self.frame().source, self.frame().globals);
         self.frames.push(Frame {
-            source,
-            globals,
-            locals: scope,
             enclosing: Rc::clone(&enclosing),
-            declared: BTreeMap::default(),
-            class: None,
-            receiver: None,
-            pending: Vec::new(),
-            raised: None,
-            uncertain: None,
-            yielded: Vec::new(),
+            is_class: true,
+            ..Frame::new(source, globals, scope)
         });
         let result = self.block(&def.body);
         self.frames.pop();
@@ -168,7 +176,17 @@ impl<'a> Interpreter<'a> {
         if kind == ClassKind::Enum {
             self.make_members(id, scope);
         }
-        self.bind(&def.name.id, V::Ref(id));
+        let mut value = V::Ref(id);
+        for decorator in decorated.iter().rev() {
+            if let V::Ref(_) = decorator {
+                let args = Args {
+                    positional: vec![Datum::new(value, self.span(def.name.range()))],
+                    ..Args::default()
+                };
+                value = self.call(decorator, args, self.span(def.name.range()))?;
+            }
+        }
+        self.bind(&def.name.id, value);
         Ok(())
     }
 
@@ -221,7 +239,11 @@ impl<'a> Interpreter<'a> {
                 V::External(path, _) => match &**path {
                     "enum.Enum" | "enum.StrEnum" | "enum.IntEnum" => ClassKind::Enum,
                     "typing.NamedTuple" => ClassKind::Record,
-                    path if NEUTRAL_BASES.contains(&path) => continue,
+                    path if NEUTRAL_BASES.contains(&path)
+                        || path.starts_with("builtins.") && path.ends_with("Error") =>
+                    {
+                        continue;
+                    }
                     _ => ClassKind::Foreign,
                 },
                 V::Ref(id) => match self.heap.get(*id) {
@@ -242,21 +264,36 @@ impl<'a> Interpreter<'a> {
     }
 
     /// A class and those above it, in the order in which names are looked up.
-    fn lineage(&self, class: Id) -> Vec<Id> {
-        let mut order = Vec::new();
-        self.lineage_below(class, 0, &mut order);
-        order
+    pub(super) fn lineage(&self, class: Id) -> Vec<Id> {
+        self.linear(class, 0).unwrap_or_else(|| vec![class])
     }
 
-    fn lineage_below(&self, class: Id, depth: usize, order: &mut Vec<Id>) {
-        let Obj::Class(object) = self.heap.get(class) else { return };
-        if depth > DEEPEST || order.len() > DEEPEST || order.contains(&class) {
-            return;
+    /// As Python merges the orders of the bases; none if they contradict each other.
+    fn linear(&self, class: Id, depth: usize) -> Option<Vec<Id>> {
+        let Obj::Class(object) = self.heap.get(class) else { return Some(Vec::new()) };
+        if depth > DEEPEST {
+            return None;
         }
-        order.push(class);
-        for base in &object.bases {
-            if let V::Ref(id) = base {
-                self.lineage_below(*id, depth + 1, order);
+        let bases = object.bases.iter().filter_map(|base| match base {
+            V::Ref(id) => Some(*id),
+            _ => None,
+        });
+        let bases: Vec<Id> = bases.collect();
+        let orders: Option<Vec<Vec<Id>>> =
+            bases.iter().map(|base| self.linear(*base, depth + 1)).collect();
+        let mut orders = orders?;
+        orders.push(bases);
+        let mut order = vec![class];
+        loop {
+            orders.retain(|order| !order.is_empty());
+            if orders.is_empty() {
+                return Some(order);
+            }
+            let free = |id: &Id| orders.iter().all(|order| !order[1..].contains(id));
+            let next = orders.iter().map(|order| order[0]).find(free)?;
+            order.push(next);
+            for order in &mut orders {
+                order.retain(|id| *id != next);
             }
         }
     }
@@ -354,71 +391,6 @@ impl<'a> Interpreter<'a> {
             self.set_attribute(&V::Ref(id), field, Datum::new(value, span));
         }
         Ok(())
-    }
-
-    /// Turns the values of an enumeration into its members.
-    fn make_members(&mut self, class: Id, scope: Id) {
-        let Obj::Class(object) = self.heap.get(class) else { return };
-        for field in object.fields.clone().iter() {
-            let value = self.names(scope).and_then(|names| names.get(field)).cloned();
-            let Some(value) = value else { continue };
-            let mut attributes = Names::new();
-            attributes.insert("name".into(), V::text(field.as_str()));
-            attributes.insert("_name_".into(), V::text(field.as_str()));
-            attributes.insert("_value_".into(), value.clone());
-            attributes.insert("value".into(), value);
-            let member = Obj::Instance(Instance { class: Some(class), attributes });
-            let member = V::Ref(self.heap.add(member));
-            self.bind_in(scope, field, member);
-        }
-    }
-
-    /// The members of an enumeration.
-    pub(super) fn members(&self, class: Id) -> Option<Vec<Datum>> {
-        let Obj::Class(object) = self.heap.get(class) else { return None };
-        if object.kind != ClassKind::Enum {
-            return None;
-        }
-        let names = self.names(object.scope)?;
-        let members = object.fields.iter().filter_map(|field| names.get(field).cloned());
-        Some(members.map(|member| Datum::new(member, Span::default())).collect())
-    }
-
-    fn member_of(&self, class: Id, value: Option<&V>, span: Span) -> V {
-        let unknown = || super::ops::unknown(&value.into_iter().collect::<Vec<_>>(), span);
-        let Some(value) = value else { return unknown() };
-        for member in self.members(class).unwrap_or_default() {
-            let V::Ref(id) = &member.value else { continue };
-            let Obj::Instance(instance) = self.heap.get(*id) else { continue };
-            let equal = instance.attributes.get("value").map(|own| self.equal(own, value, 0));
-            match equal {
-                Some(Some(true)) => return member.value,
-                Some(Some(false)) => {}
-                _ => return unknown(),
-            }
-        }
-        unknown()
-    }
-
-    /// `Enumeration["NAME"]`.
-    pub(super) fn member_named(&self, class: Id, name: &V, span: Span) -> V {
-        let member = match (self.heap.get(class), name) {
-            (Obj::Class(object), V::Str(name)) if object.kind == ClassKind::Enum => {
-                self.names(object.scope).and_then(|names| names.get(&**name)).cloned()
-            }
-            _ => None,
-        };
-        member.unwrap_or_else(|| super::ops::unknown(&[name], span))
-    }
-
-    /// The values of a named tuple.
-    pub(super) fn record(&self, instance: &Instance) -> Option<Vec<Datum>> {
-        let Obj::Class(class) = self.heap.get(instance.class?) else { return None };
-        if class.kind != ClassKind::Record {
-            return None;
-        }
-        let values = class.fields.iter().map(|field| instance.attributes.get(field).cloned());
-        values.map(|value| Some(Datum::new(value?, Span::default()))).collect()
     }
 
     fn storage_of_class(&mut self, class: Id, args: Args, span: Span) -> Res<V> {

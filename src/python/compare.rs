@@ -8,7 +8,7 @@ use ruff_python_ast::{CmpOp, ExprCompare};
 use ruff_text_size::Ranged;
 
 use super::interpreter::{Interpreter, Res};
-use super::object::{ClassKind, Obj};
+use super::object::{ClassKind, Obj, View};
 use super::ops::{float, integer};
 use super::value::{Datum, Dict, Key, Span, V, Why};
 
@@ -35,7 +35,11 @@ impl<'a> Interpreter<'a> {
     }
 
     fn comparison(&self, a: &V, op: CmpOp, b: &V, span: Span) -> Result<bool, Why> {
-        let reason = || a.why().or(b.why()).cloned().unwrap_or_else(|| Why::at(span));
+        let reason = || {
+            let inner =
+                a.why().or(b.why()).or_else(|| self.doubt_of(a)).or_else(|| self.doubt_of(b));
+            inner.cloned().unwrap_or_else(|| Why::at(span))
+        };
         match op {
             CmpOp::Eq => self.equal(a, b, 0).ok_or_else(reason),
             CmpOp::NotEq => self.equal(a, b, 0).map(|equal| !equal).ok_or_else(reason),
@@ -55,6 +59,18 @@ impl<'a> Interpreter<'a> {
                     _ => order != Ordering::Less,
                 })
             }
+        }
+    }
+
+    /// Why something about a container is not known.
+    fn doubt_of(&self, value: &V) -> Option<&Why> {
+        match value {
+            V::Ref(id) => match self.heap.get(*id) {
+                Obj::Dict(dict) | Obj::Set(dict) => dict.uncertain(),
+                Obj::Lost(why) => Some(why),
+                _ => None,
+            },
+            _ => None,
         }
     }
 
@@ -113,7 +129,7 @@ impl<'a> Interpreter<'a> {
     }
 
     fn equal_dicts(&self, a: &Dict, b: &Dict, depth: usize) -> Option<bool> {
-        if a.rest.is_some() || b.rest.is_some() {
+        if a.uncertain().is_some() || b.uncertain().is_some() {
             return None;
         }
         if a.len() != b.len() {
@@ -169,8 +185,13 @@ impl<'a> Interpreter<'a> {
                     self.asks(dict, value);
                     let key = if value.is_none() { Key::None } else { Key::of(value)? };
                     let found = dict.get(&key).is_some();
+                    if dict.doubts(&key).is_some() {
+                        return None;
+                    }
                     if dict.rest.is_some() && !found { None } else { Some(found) }
                 }
+                Obj::View(dict, View::Keys) => self.contains(&V::Ref(*dict), value),
+                Obj::View(dict, view) => self.one_of(&self.view(*dict, *view).ok()?, value),
                 Obj::Class(_) => {
                     let members = self.members(*id)?;
                     self.one_of(&members, value)

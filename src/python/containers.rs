@@ -28,7 +28,10 @@ impl Interpreter<'_> {
                 }
                 (0..len).map(|at| here(V::Int(first + at * step))).collect()
             }
-            V::Ref(id) => self.iterate_object(*id, span)?,
+            V::Ref(id) => {
+                self.force(*id, span);
+                self.iterate_object(*id, span)?
+            }
             other => return Err(other.why().cloned().unwrap_or_else(|| Why::at(span))),
         };
         if items.len() > MOST_ITEMS || !self.spend(items.len() / 4) {
@@ -40,6 +43,7 @@ impl Interpreter<'_> {
     /// The items that iterating gives in some order, and whether that order is by chance.
     pub(super) fn iterate_any(&mut self, value: &V, span: Span) -> Result<(Vec<Datum>, bool), Why> {
         if let V::Ref(id) = value {
+            self.force(*id, span);
             match self.heap.get(*id) {
                 Obj::Bag(items) => return Ok((items.clone(), true)),
                 Obj::Set(set) if set.rest.is_none() && set.len() > 1 => {
@@ -61,7 +65,7 @@ impl Interpreter<'_> {
         match self.heap.get(id) {
             Obj::List(items) => Ok(items.clone()),
             Obj::Dict(dict) | Obj::Set(dict) => {
-                if let Some(why) = &dict.rest {
+                if let Some(why) = dict.uncertain() {
                     return Err(why.clone());
                 }
                 if matches!(self.heap.get(id), Obj::Set(set) if set.len() > 1) {
@@ -70,6 +74,7 @@ impl Interpreter<'_> {
                 Ok(dict.iter().map(|(key, datum)| Datum::new(key.clone(), datum.at)).collect())
             }
             Obj::Lost(why) => Err(why.clone()),
+            Obj::View(dict, view) => self.view(*dict, *view),
             Obj::Instance(instance) => self.record(instance).ok_or_else(|| Why::at(span)),
             Obj::Class(_) => self.members(id).ok_or_else(|| Why::at(span)),
             Obj::Iter(_) => match self.heap.change(id) {
@@ -90,8 +95,11 @@ impl Interpreter<'_> {
 
     /// `object[key]`.
     pub(super) fn item(&mut self, object: &V, key: &V, span: Span) -> Res<V> {
-        let missing = |this: &Self, class| match key.why() {
-            Some(why) => Ok(V::Unknown(why.clone())),
+        let missing = |this: &mut Self, class| match key.why() {
+            Some(why) => {
+                this.perhaps(class, why);
+                Ok(V::Unknown(why.clone()))
+            }
             None => this.raise(class, Why::at(span)),
         };
         match object {
@@ -119,8 +127,14 @@ impl Interpreter<'_> {
                 },
                 Obj::Dict(dict) => {
                     self.asks(dict, key);
-                    if let Some(found) = Key::of(key).and_then(|key| dict.get(&key)) {
-                        return Ok(found.value.clone());
+                    if let Some(index) = Key::of(key)
+                        && let Some(found) = dict.get(&index)
+                    {
+                        let value = found.value.clone();
+                        if let Some(why) = dict.doubts(&index).cloned() {
+                            self.perhaps("KeyError", &why);
+                        }
+                        return Ok(value);
                     }
                     if let (Some(why), false) = (&dict.rest, dict.environment) {
                         return Ok(V::Unknown(why.clone()));
@@ -142,7 +156,12 @@ impl Interpreter<'_> {
                     }
                     missing(self, "KeyError")
                 }
-                Obj::Lost(why) => Ok(V::Unknown(why.clone())),
+                Obj::Lost(why) => {
+                    let why = why.clone();
+                    self.perhaps("IndexError", &why);
+                    self.perhaps("KeyError", &why);
+                    Ok(V::Unknown(why))
+                }
                 Obj::Class(_) => Ok(self.member_named(*id, key, span)),
                 Obj::Instance(instance) => {
                     let items = self.record(instance).unwrap_or_default();

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use super::interpreter::{Interpreter, Res};
 use super::object::{Args, Obj};
 use super::ops::unknown;
-use super::value::{Datum, Dict, Span, V, Why};
+use super::value::{Datum, Dict, Key, Span, V, Why};
 
 /// How deep containers are copied.
 pub(super) const DEEPEST: usize = 20;
@@ -37,6 +37,9 @@ impl Interpreter<'_> {
                 for (key, datum) in dict.iter() {
                     let datum = below(self, datum);
                     copy.insert(key.clone(), datum);
+                    if let Some(why) = Key::of(key).as_ref().and_then(|key| dict.doubts(key)) {
+                        copy.doubt(key, why);
+                    }
                 }
                 Obj::Dict(copy)
             }
@@ -170,7 +173,7 @@ impl Interpreter<'_> {
             V::Tuple(items) => self.write_json_items(items, text, span, depth)?,
             V::Ref(id) => match self.heap.get(*id) {
                 Obj::List(items) => self.write_json_items(items, text, span, depth)?,
-                Obj::Dict(dict) if dict.rest.is_none() => {
+                Obj::Dict(dict) if dict.uncertain().is_none() => {
                     text.push('{');
                     for (at, (key, datum)) in dict.iter().enumerate() {
                         if !matches!(key, V::Str(_)) {

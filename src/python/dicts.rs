@@ -3,12 +3,12 @@
 //! **Invariant:** a missing key of the environment is a variable that is not set, with its name.
 
 use super::interpreter::{Interpreter, Res};
-use super::object::{Args, Obj};
+use super::object::{Args, Obj, View};
 use super::ops::unknown;
 use super::script::Because;
 use super::value::{Datum, Dict, Id, Key, Span, V, Why};
 
-impl<'a> Interpreter<'a> {
+impl Interpreter<'_> {
     /// A mapping that can be read and changed; none if it is not one any more.
     fn dict_at(&mut self, id: Id) -> Option<&mut Dict> {
         match self.heap.change(id) {
@@ -47,30 +47,12 @@ impl<'a> Interpreter<'a> {
 
     pub(super) fn dict_method(&mut self, id: Id, name: &str, args: &Args, span: Span) -> Res<V> {
         let Obj::Dict(dict) = self.heap.get(id) else { return Ok(unknown(&[], span)) };
-        let rest = dict.rest.clone();
-        let certain = |value: Obj<'a>, this: &mut Self| match &rest {
-            Some(why) => V::Unknown(why.clone()),
-            None => V::Ref(this.heap.add(value)),
-        };
+        let rest = dict.uncertain().cloned();
         Ok(match name {
             "get" => self.get(id, args, span),
-            "keys" => {
-                let keys = dict.iter().map(|(key, datum)| Datum::new(key.clone(), datum.at));
-                let keys = Obj::List(keys.collect());
-                certain(keys, self)
-            }
-            "values" => {
-                let values = Obj::List(dict.iter().map(|(_, datum)| datum.clone()).collect());
-                certain(values, self)
-            }
-            "items" => {
-                let pairs = dict.iter().map(|(key, datum)| {
-                    let key = Datum::new(key.clone(), datum.at);
-                    Datum::new(V::Tuple([key, datum.clone()].into()), datum.at)
-                });
-                let pairs = Obj::List(pairs.collect());
-                certain(pairs, self)
-            }
+            "keys" => V::Ref(self.heap.add(Obj::View(id, View::Keys))),
+            "values" => V::Ref(self.heap.add(Obj::View(id, View::Values))),
+            "items" => V::Ref(self.heap.add(Obj::View(id, View::Items))),
             "copy" => {
                 let copy = Obj::Dict(dict.clone());
                 V::Ref(self.heap.add(copy))
@@ -80,6 +62,14 @@ impl<'a> Interpreter<'a> {
                     return Ok(unknown(&[], span));
                 };
                 let missing = Key::of(key).is_none_or(|key| dict.get(&key).is_none());
+                let doubted = Key::of(key).filter(|key| dict.doubts(key).is_some());
+                if let Some(index) = doubted
+                    && let Some(found) = dict.get(&index).cloned()
+                {
+                    let (key, value) = (key.clone(), found.value.clone());
+                    self.set_item(&V::Ref(id), key, found);
+                    return Ok(value);
+                }
                 if missing {
                     let value = match &rest {
                         Some(why) => V::Unknown(why.clone()),

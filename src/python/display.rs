@@ -8,8 +8,8 @@ use ruff_text_size::Ranged;
 
 use super::expr::MOST_ITEMS;
 use super::interpreter::{Interpreter, Res};
-use super::object::{Names, Obj};
-use super::value::{Datum, Dict, Span, V, Why};
+use super::object::{Later, Names, Obj};
+use super::value::{Datum, Dict, Key, Span, V, Why};
 
 /// Rows of a comprehension, and whether their order is by chance.
 type Rows = (Vec<Vec<Datum>>, bool);
@@ -34,13 +34,17 @@ impl<'a> Interpreter<'a> {
                 let rows = self.comprehend(&comp.generators, &[&comp.elt])?;
                 rows.map(|(rows, _)| self.set_from(firsts(rows)))
             }
-            Expr::Generator(comp) => {
-                let rows = self.comprehend(&comp.generators, &[&comp.elt])?;
-                rows.map(|(rows, by_chance)| {
-                    if by_chance {
-                        return self.new_list(firsts(rows), true);
-                    }
-                    V::Ref(self.heap.add(Obj::Iter(firsts(rows))))
+            Expr::Generator(generator) => {
+                let Some(first) = generator.generators.first() else { return Ok(None) };
+                self.items_of(&first.iter)?.map(|first| {
+                    let later = Later::Generator {
+                        generator,
+                        first,
+                        source: self.frame().source,
+                        globals: self.frame().globals,
+                        enclosing: self.closure(),
+                    };
+                    V::Ref(self.heap.add(Obj::Later(later)))
                 })
             }
             Expr::DictComp(comp) => {
@@ -92,13 +96,14 @@ impl<'a> Interpreter<'a> {
     pub(super) fn dict(&mut self, display: &'a ExprDict) -> Res<V> {
         let mut dict = Dict::default();
         for item in &display.items {
-            let value = self.eval(&item.value)?;
             let Some(key) = &item.key else {
+                let value = self.eval(&item.value)?;
                 self.update(&mut dict, &value, self.span(item.value.range()));
                 continue;
             };
             let at = self.span(key.range());
             let key = self.eval(key)?;
+            let value = self.eval(&item.value)?;
             dict.insert(key, Datum::new(value, at));
         }
         self.spend(dict.len() / 4);
@@ -114,7 +119,15 @@ impl<'a> Interpreter<'a> {
                         dict.blur(why);
                     }
                     for (key, datum) in other.iter() {
+                        let index = Key::of(key);
+                        let doubt = index.as_ref().and_then(|index| other.doubts(index));
+                        let surely = index.as_ref().is_some_and(|index| {
+                            dict.get(index).is_some() && dict.doubts(index).is_none()
+                        });
                         dict.insert(key.clone(), datum.clone());
+                        if let (Some(why), false) = (doubt, surely) {
+                            dict.doubt(key, why);
+                        }
                     }
                     return;
                 }
@@ -133,38 +146,35 @@ impl<'a> Interpreter<'a> {
         generators: &'a [Comprehension],
         exprs: &[&'a Expr],
     ) -> Res<Result<Rows, Why>> {
+        let Some(first) = generators.first() else { return Ok(Ok((Vec::new(), false))) };
+        let first = match self.items_of(&first.iter)? {
+            Ok(first) => first,
+            Err(why) => return Ok(Err(why)),
+        };
         let scope = self.heap.add(Obj::Scope(Names::new()));
         let enclosing = self.closure();
         let frame = self.frame_mut();
         let enclosing = std::mem::replace(&mut frame.enclosing, enclosing);
         let locals = std::mem::replace(&mut frame.locals, scope);
+        let is_class = std::mem::replace(&mut frame.is_class, false);
         let mut rows = Vec::new();
-        let result = self.generate(generators, exprs, &mut rows);
+        let result = self.generate(generators, exprs, first, &mut rows);
         let frame = self.frame_mut();
         frame.enclosing = enclosing;
         frame.locals = locals;
+        frame.is_class = is_class;
         Ok(result?.map(|unordered| (rows, unordered)))
     }
 
-    fn generate(
+    /// Executes loops of a comprehension, of which the first goes over given items.
+    pub(super) fn generate(
         &mut self,
         generators: &'a [Comprehension],
         exprs: &[&'a Expr],
+        (items, mut unordered): (Vec<Datum>, bool),
         rows: &mut Vec<Vec<Datum>>,
     ) -> Res<Result<bool, Why>> {
-        let Some((first, rest)) = generators.split_first() else {
-            let mut row = Vec::with_capacity(exprs.len());
-            for expr in exprs {
-                let value = self.eval(expr)?;
-                row.push(Datum::new(value, self.span(expr.range())));
-            }
-            rows.push(row);
-            return Ok(Ok(false));
-        };
-        let (items, mut unordered) = match self.items_of(&first.iter)? {
-            Ok(items) => items,
-            Err(why) => return Ok(Err(why)),
-        };
+        let Some((first, rest)) = generators.split_first() else { return Ok(Ok(false)) };
         for item in items {
             if rows.len() >= MOST_ITEMS || !self.spend(1) {
                 return Ok(Err(Why::at(self.span(first.iter.range()))));
@@ -181,11 +191,25 @@ impl<'a> Interpreter<'a> {
                     break;
                 }
             }
-            if holds {
-                match self.generate(rest, exprs, rows)? {
-                    Ok(by_chance) => unordered |= by_chance,
-                    Err(why) => return Ok(Err(why)),
+            if !holds {
+                continue;
+            }
+            let Some(next) = rest.first() else {
+                let mut row = Vec::with_capacity(exprs.len());
+                for expr in exprs {
+                    let value = self.eval(expr)?;
+                    row.push(Datum::new(value, self.span(expr.range())));
                 }
+                rows.push(row);
+                continue;
+            };
+            let inner = match self.items_of(&next.iter)? {
+                Ok(items) => self.generate(rest, exprs, items, rows)?,
+                Err(why) => Err(why),
+            };
+            match inner {
+                Ok(by_chance) => unordered |= by_chance,
+                Err(why) => return Ok(Err(why)),
             }
         }
         Ok(Ok(unordered))
@@ -200,6 +224,6 @@ pub(super) fn set_of(items: Vec<Datum>) -> Dict {
     set
 }
 
-fn firsts(rows: Vec<Vec<Datum>>) -> Vec<Datum> {
+pub(super) fn firsts(rows: Vec<Vec<Datum>>) -> Vec<Datum> {
     rows.into_iter().filter_map(|row| row.into_iter().next()).collect()
 }

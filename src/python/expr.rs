@@ -8,7 +8,7 @@ use ruff_python_ast::{
 };
 use ruff_text_size::Ranged;
 
-use super::interpreter::{Interpreter, Res};
+use super::interpreter::{Control, Interpreter, Res};
 use super::object::{Args, Binding, Code, Function, Obj};
 use super::value::{Datum, V, Why};
 
@@ -97,7 +97,7 @@ impl<'a> Interpreter<'a> {
                 if let Some(value) = &yield_.value {
                     let value = self.eval(value)?;
                     let datum = Datum::new(value, self.span(expr.range()));
-                    self.frame_mut().yielded.push(datum);
+                    self.give(vec![datum]);
                 }
                 self.unknown(expr)
             }
@@ -109,12 +109,22 @@ impl<'a> Interpreter<'a> {
                     Ok((_, true)) => vec![Datum::new(self.unknown(expr), span)],
                     Err(why) => vec![Datum::new(V::Unknown(why), span)],
                 };
-                self.frame_mut().yielded.extend(items);
+                self.give(items);
                 self.unknown(expr)
             }
             Expr::TString(_) | Expr::Slice(_) | Expr::IpyEscapeCommand(_) => self.unknown(expr),
             display => self.display(display)?.unwrap_or_else(|| self.unknown(expr)),
         })
+    }
+
+    /// What a generator gives.
+    fn give(&mut self, items: Vec<Datum>) {
+        if let Some(id) = self.frame().yielded
+            && let Obj::List(list) = self.heap.change(id)
+            && list.len() < MOST_ITEMS
+        {
+            list.extend(items);
+        }
     }
 
     fn lambda(&mut self, lambda: &'a ExprLambda) -> Res<V> {
@@ -130,6 +140,7 @@ impl<'a> Interpreter<'a> {
             class: None,
             binding: Binding::Method,
             at: self.span(lambda.range()),
+            setter: None,
             cached: false,
             wrapped: false,
         };
@@ -168,6 +179,10 @@ impl<'a> Interpreter<'a> {
     fn subscript(&mut self, subscript: &'a ExprSubscript, whole: &'a Expr) -> Res<V> {
         let object = self.eval(&subscript.value)?;
         if let Some(unknown) = self.extended(&object, &subscript.value, whole) {
+            if let V::Unknown(why) = &object {
+                self.perhaps("KeyError", why);
+                self.perhaps("IndexError", why);
+            }
             // A piece of a text says no more than the text.
             if let (Expr::Slice(slice), V::Unknown(_)) = (&*subscript.slice, &object) {
                 self.bounds(slice)?;
@@ -272,7 +287,6 @@ impl<'a> Interpreter<'a> {
 
     /// A conditional expression whose condition is not known.
     fn either(&mut self, a: &'a Expr, b: &'a Expr, why: &Why) -> Res<V> {
-        use super::interpreter::Control;
         let a = self.way(|this| this.eval(a).map(Control::Return));
         let b = self.way(|this| this.eval(b).map(Control::Return));
         match self.join(a, b, why)? {
@@ -306,28 +320,27 @@ impl<'a> Interpreter<'a> {
                 (Ok(true), BoolOp::Or) | (Ok(false), BoolOp::And) => return Ok(value),
                 (Ok(_), _) => {}
                 (Err(why), op) => {
-                    return self.uncertain_operands(&operation.values[at + 1..], op, value, why);
+                    return self.uncertain_operands(&operation.values[at + 1..], op, why);
                 }
             }
         }
         self.eval(last)
     }
 
-    /// `unknown and False` is false whatever the unknown is: that much of it is used.
-    fn uncertain_operands(&mut self, rest: &'a [Expr], op: BoolOp, value: V, why: Why) -> Res<V> {
-        for expr in rest {
-            let other = self.eval(expr)?;
-            let span = self.span(expr.range());
-            match (self.truth(&other, span), op, &other) {
-                (Ok(false), BoolOp::And, V::Bool(_)) | (Ok(true), BoolOp::Or, V::Bool(_)) => {
-                    return Ok(V::Bool(op == BoolOp::Or));
+    /// The rest of an operation whose first operands are not known may be evaluated, or not.
+    fn uncertain_operands(&mut self, rest: &'a [Expr], op: BoolOp, why: Why) -> Res<V> {
+        let some = self.way(|this| {
+            for expr in rest {
+                let value = this.eval(expr)?;
+                let span = this.span(expr.range());
+                if this.truth(&value, span) == Ok(op == BoolOp::Or) {
+                    break;
                 }
-                _ => {}
             }
-        }
-        Ok(match value {
-            V::Unknown(_) => value,
-            _ => V::Unknown(why),
-        })
+            Ok(Control::Next)
+        });
+        let none = self.way(|_| Ok(Control::Next));
+        self.join(some, none, &why)?;
+        Ok(V::Unknown(why))
     }
 }

@@ -181,7 +181,7 @@ impl<'a> Interpreter<'a> {
                     self.write_items(set.iter().map(|(key, _)| key), span, text, depth)?;
                     text.push('}');
                 }
-                Obj::Dict(dict) if dict.rest.is_none() && !dict.environment => {
+                Obj::Dict(dict) if dict.uncertain().is_none() && !dict.environment => {
                     text.push('{');
                     for (at, (key, datum)) in dict.iter().enumerate() {
                         if at > 0 {

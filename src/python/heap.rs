@@ -75,8 +75,15 @@ impl<'a> Heap<'a> {
 
     /// What may be the same object as one that changes may change as well.
     fn blur_aliases(&mut self, id: Id) {
-        for (other, why) in self.aliases.remove(&id).unwrap_or_default() {
-            self.lose_one(other, why);
+        let mut seen = BTreeSet::from([id]);
+        let mut left = vec![id];
+        while let Some(id) = left.pop() {
+            for (other, why) in self.aliases.get(&id).cloned().unwrap_or_default() {
+                if seen.insert(other) {
+                    self.lose_one(other, why);
+                    left.push(other);
+                }
+            }
         }
     }
 
@@ -147,7 +154,7 @@ impl<'a> Heap<'a> {
 
     /// Something that is not known is changed, and with it all that it may be.
     pub(super) fn lose_escaped(&mut self) {
-        for (id, why) in std::mem::take(&mut self.escaped) {
+        for (id, why) in self.escaped.clone() {
             self.lose_one(id, why);
         }
     }

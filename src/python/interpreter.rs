@@ -10,6 +10,7 @@ use std::rc::Rc;
 use ruff_python_ast::name::Name;
 use ruff_text_size::{Ranged, TextRange};
 
+use super::exceptions::{Guard, Raised};
 use super::heap::{Changes, Heap, Mark};
 use super::object::{Names, Obj};
 use super::script::Sources;
@@ -27,7 +28,7 @@ const DEEPEST: usize = 600;
 #[derive(Clone, Debug)]
 pub(super) enum Stop {
     /// An exception that something around it handles.
-    Raised { class: Rc<str>, why: Why },
+    Raised(Raised),
     /// The script ends here.
     Exit,
 }
@@ -59,9 +60,35 @@ pub(super) struct Frame<'a> {
     pub(super) pending: Vec<Pending<'a>>,
     /// An exception that nothing handles: what follows would not run.
     pub(super) raised: Option<Why>,
+    /// The exception that is being handled.
+    pub(super) handling: Option<Raised>,
     /// A condition that is not known ended a loop early, or not.
     pub(super) uncertain: Option<Why>,
-    pub(super) yielded: Vec<Datum>,
+    /// A list of what a generator has given.
+    pub(super) yielded: Option<Id>,
+    /// Whether it is the body of a class, whose names functions in it do not see.
+    pub(super) is_class: bool,
+}
+
+impl Frame<'_> {
+    /// A frame whose names are those of a module, or for a start of a call or class.
+    pub(super) fn new(source: usize, globals: Id, locals: Id) -> Self {
+        Self {
+            source,
+            globals,
+            locals,
+            enclosing: Rc::new([]),
+            declared: BTreeMap::new(),
+            class: None,
+            receiver: None,
+            pending: Vec::new(),
+            raised: None,
+            handling: None,
+            uncertain: None,
+            yielded: None,
+            is_class: false,
+        }
+    }
 }
 
 /// A way that returned while another one went on.
@@ -79,6 +106,8 @@ pub(super) struct Way<'a> {
     pub(super) changes: Changes<'a>,
     /// None if the script cannot get past it.
     pub(super) control: Option<Control>,
+    /// What it raises, and something around it handles.
+    raised: Option<Raised>,
     escapes: Vec<(Changes<'a>, V, Why)>,
 }
 
@@ -109,8 +138,8 @@ pub(super) struct Interpreter<'a> {
     pub(super) environment: Id,
     /// Local modules being imported.
     pub(super) importing: usize,
-    /// Exceptions that are handled around the current statement, innermost last.
-    pub(super) handlers: Vec<Vec<Rc<str>>>,
+    /// What handles exceptions around the current statement, innermost last.
+    pub(super) guards: Vec<Guard>,
     /// Functions of the script, and which were called, by where they are defined.
     pub(super) functions: Vec<Id>,
     pub(super) called: BTreeSet<Span>,
@@ -149,7 +178,7 @@ impl<'a> Interpreter<'a> {
             modules: BTreeMap::new(),
             environment,
             importing: 0,
-            handlers: Vec::new(),
+            guards: Vec::new(),
             functions: Vec::new(),
             called: BTreeSet::new(),
             kept: BTreeMap::new(),
@@ -212,32 +241,23 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// An exception: raised if something handles it, else the value is unknown for that reason.
-    pub(super) fn raise(&self, class: &str, why: Why) -> Res<V> {
-        if self.handled(class) {
-            return Err(Stop::Raised { class: class.into(), why });
-        }
-        Ok(V::Unknown(why))
-    }
-
-    /// Whether something around the current statement handles an exception.
-    pub(super) fn handled(&self, class: &str) -> bool {
-        self.handlers.iter().flatten().any(|handler| handles(handler, class))
-    }
-
     /// Runs one way of a condition that is not known and takes its changes back.
     pub(super) fn way(&mut self, run: impl FnOnce(&mut Self) -> Res<Control>) -> Way<'a> {
         self.spend(WAY);
         let first = self.heap.next();
         let mark = self.heap.mark();
         let pending = self.frame().pending.len();
-        let (frames, depth, handlers) = (self.frames.len(), self.depth, self.handlers.len());
+        let (frames, depth, guards) = (self.frames.len(), self.depth, self.guards.len());
         let made = (self.flows.len(), self.storages.len());
         self.ways += 1;
-        let control = run(self).ok();
+        let (control, raised) = match run(self) {
+            Ok(control) => (Some(control), None),
+            Err(Stop::Raised(raised)) => (None, Some(raised)),
+            Err(Stop::Exit) => (None, None),
+        };
         self.ways -= 1;
         self.frames.truncate(frames);
-        self.handlers.truncate(handlers);
+        self.guards.truncate(guards);
         self.depth = depth;
         let mut escapes = Vec::new();
         for escape in self.frame_mut().pending.split_off(pending) {
@@ -254,11 +274,14 @@ impl<'a> Interpreter<'a> {
         for (id, object) in changes.split_off(&first) {
             self.heap.set(id, object);
         }
-        Way { changes, control, escapes }
+        Way { changes, control, raised, escapes }
     }
 
     /// Goes on after two ways that exclude each other.
     pub(super) fn join(&mut self, a: Way<'a>, b: Way<'a>, why: &Why) -> Res<Control> {
+        for raised in a.raised.iter().chain(&b.raised) {
+            self.perhaps_raised(raised, why);
+        }
         for (changes, value, why) in a.escapes.into_iter().chain(b.escapes) {
             self.postpone(changes, value, why);
         }
@@ -359,6 +382,20 @@ impl<'a> Interpreter<'a> {
         self.merge(mark, &Changes::new(), why);
     }
 
+    /// Makes names unknown that were bound to one value or another on the way.
+    pub(super) fn blur_names(&mut self, names: Vec<&str>, why: &Why) {
+        for name in names {
+            match self.bound(name) {
+                None => {}
+                Some(V::Ref(id)) if self.is_lasting(id) => {}
+                Some(value) => {
+                    self.heap.escape(&value, why);
+                    self.bind(name, V::Unknown(why.clone()));
+                }
+            }
+        }
+    }
+
     /// Whether something is the same thing in every round of a loop, or is wanted all the same.
     fn is_lasting(&self, id: Id) -> bool {
         matches!(
@@ -366,21 +403,4 @@ impl<'a> Interpreter<'a> {
             Obj::Function(_) | Obj::Class(_) | Obj::Module(_) | Obj::Flow(_) | Obj::Storage(_)
         )
     }
-}
-
-/// Whether `except handler` catches an exception of a class.
-pub(super) fn handles(handler: &str, class: &str) -> bool {
-    let parents: &[&str] = match class {
-        "KeyError" | "IndexError" => &["LookupError"],
-        "FileNotFoundError" => &["OSError", "IOError", "EnvironmentError"],
-        "UnicodeDecodeError" => &["UnicodeError", "ValueError"],
-        "ModuleNotFoundError" => &["ImportError"],
-        "ZeroDivisionError" => &["ArithmeticError"],
-        "JSONDecodeError" | "TOMLDecodeError" => &["ValueError"],
-        "SystemExit" => return matches!(handler, "SystemExit" | "BaseException"),
-        _ => &[],
-    };
-    matches!(handler, "Exception" | "BaseException")
-        || handler == class
-        || parents.contains(&handler)
 }

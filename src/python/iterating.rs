@@ -3,7 +3,7 @@
 //! **Invariant:** nothing is made of an order that is by chance.
 
 use super::interpreter::{Interpreter, Res};
-use super::object::{Args, Obj};
+use super::object::{Args, Later, Obj};
 use super::ops::unknown;
 use super::value::{Datum, Span, V};
 
@@ -89,6 +89,25 @@ impl Interpreter<'_> {
     }
 
     pub(super) fn zip(&mut self, args: &Args, span: Span) -> V {
+        let same =
+            |a: &Datum, b: &Datum| matches!((&a.value, &b.value), (V::Ref(a), V::Ref(b)) if a == b);
+        if let [first, rest @ ..] = args.positional.as_slice()
+            && rest.iter().any(|other| same(first, other))
+            && let V::Ref(id) = &first.value
+            && matches!(self.heap.get(*id), Obj::Iter(_))
+        {
+            // One iterator gives its items in turns.
+            return match self.iterate(&first.value, span) {
+                Ok(items) if rest.iter().all(|other| same(first, other)) => {
+                    let rows = items.chunks_exact(args.positional.len());
+                    let rows = rows.map(|row| Datum::new(V::Tuple(row.into()), span));
+                    let rows = Obj::Iter(rows.collect());
+                    V::Ref(self.heap.add(rows))
+                }
+                Ok(_) => unknown(&[], span),
+                Err(why) => V::Unknown(why),
+            };
+        }
         let mut columns = Vec::new();
         for datum in &args.positional {
             match self.iterate(&datum.value, span) {
@@ -105,38 +124,22 @@ impl Interpreter<'_> {
         V::Ref(self.heap.add(rows))
     }
 
-    pub(super) fn mapped(&mut self, name: &str, args: &Args, span: Span) -> Res<V> {
-        let [function, items] = args.positional.as_slice() else { return Ok(unknown(&[], span)) };
-        let (items, unordered) = match self.iterate_any(&items.value, span) {
-            Ok(found) => found,
-            Err(why) => return Ok(V::Unknown(why)),
-        };
-        let mut results = Vec::new();
-        for item in items {
-            let value = if function.value.is_none() {
-                item.value.clone()
-            } else {
-                let mut args = Args::default();
-                args.positional.push(item.clone());
-                self.call(&function.value, args, span)?
-            };
-            if name == "map" {
-                results.push(Datum::new(value, item.at));
-                continue;
+    pub(super) fn mapped(&mut self, name: &str, args: &Args, span: Span) -> V {
+        let [function, items] = args.positional.as_slice() else { return unknown(&[], span) };
+        match self.iterate_any(&items.value, span) {
+            Ok(items) => {
+                let function = function.value.clone();
+                let later = Obj::Later(Later::Map { filters: name == "filter", function, items });
+                V::Ref(self.heap.add(later))
             }
-            match self.truth(&value, span) {
-                Ok(true) => results.push(item),
-                Ok(false) => {}
-                Err(why) => return Ok(V::Unknown(why)),
-            }
+            Err(why) => V::Unknown(why),
         }
-        if unordered {
-            return Ok(self.new_list(results, true));
-        }
-        Ok(V::Ref(self.heap.add(Obj::Iter(results))))
     }
 
     pub(super) fn next(&mut self, iterator: &V, default: Option<&V>, span: Span) -> V {
+        if let V::Ref(id) = iterator {
+            self.force(*id, span);
+        }
         if let V::Ref(id) = iterator
             && let Obj::Iter(items) = self.heap.change(*id)
         {

@@ -3,7 +3,6 @@
 //! **Invariant:** a module is executed once; files that may be modules and are not known are asked
 //! for.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -297,24 +296,12 @@ impl<'a> Interpreter<'a> {
 
     /// Executes the statements of a module in its scope.
     pub(super) fn run_module(&mut self, at: usize, source: &'a Source, scope: Id) {
-        let handlers = std::mem::take(&mut self.handlers);
-        self.frames.push(Frame {
-            source: at,
-            globals: scope,
-            locals: scope,
-            enclosing: Rc::new([]),
-            declared: BTreeMap::default(),
-            class: None,
-            receiver: None,
-            pending: Vec::new(),
-            raised: None,
-            uncertain: None,
-            yielded: Vec::new(),
-        });
+        let guards = std::mem::take(&mut self.guards);
+        self.frames.push(Frame::new(at, scope, scope));
         // Whatever stops it: what it has bound until then stays.
         _ = self.deeper(|this| this.block(source.body()));
         self.frames.pop();
-        self.handlers = handlers;
+        self.guards = guards;
     }
 }
 

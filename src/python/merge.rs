@@ -114,12 +114,20 @@ impl<'a> Interpreter<'a> {
                 self.heap.escape(&theirs.value, why);
                 V::Unknown(why.clone())
             };
+            let doubt = match Key::of(key) {
+                Some(key) if a.get(&key).is_some() => a.doubts(&key).or(b.doubts(&key)).cloned(),
+                _ => Some(why.clone()),
+            };
             merged.insert(key.clone(), Datum::new(value, theirs.at));
+            if let Some(why) = doubt {
+                merged.doubt(key, &why);
+            }
         }
         for (key, ours) in a.iter() {
             if Key::of(key).as_ref().is_none_or(|key| b.get(key).is_none()) {
                 self.heap.escape(&ours.value, why);
                 merged.insert(key.clone(), Datum::new(V::Unknown(why.clone()), ours.at));
+                merged.doubt(key, why);
             }
         }
         merged.rest = a.rest.clone().or(merged.rest);
@@ -166,7 +174,12 @@ impl<'a> Interpreter<'a> {
             return b.clone();
         }
         match (a, b) {
-            (V::Ref(a), V::Ref(b)) if depth < DEEPEST && self.spend(1) => {
+            (V::Ref(x), V::Ref(y))
+                if depth < DEEPEST
+                    && self.spend(1)
+                    && !(self.can_be_called(a) && self.can_be_called(b)) =>
+            {
+                let (a, b) = (x, y);
                 self.merge_references(*a, *b, why, depth)
             }
             // Whoever builds an image means the way that has one.
@@ -176,11 +189,28 @@ impl<'a> Interpreter<'a> {
                 V::Tuple(self.merge_lists(a, b, why, depth).into())
             }
             (V::Unknown(known), V::Unknown(_)) => V::Unknown(known.clone()),
+            _ if self.can_be_called(a) && self.can_be_called(b) => {
+                let choice = Obj::Choice(a.clone(), b.clone(), why.clone());
+                V::Ref(self.heap.add(choice))
+            }
             _ => {
                 self.heap.escape(a, why);
                 self.heap.escape(b, why);
                 V::Unknown(why.clone())
             }
+        }
+    }
+
+    /// Whether calling a value has effects, or gives a storage or flow.
+    fn can_be_called(&self, value: &V) -> bool {
+        match value {
+            V::Bound(_) => true,
+            V::External(path, _) => self.makes(value) || path.starts_with("prefect.storage."),
+            V::Ref(id) => matches!(
+                self.heap.get(*id),
+                Obj::Function(_) | Obj::Class(_) | Obj::Partial(_) | Obj::Choice(..)
+            ),
+            _ => false,
         }
     }
 

@@ -24,6 +24,13 @@ pub(super) fn is_builtin(name: &str) -> bool {
     BUILTINS.split(' ').any(|known| known == name)
 }
 
+/// Whether a name is that of a built-in exception, going by how those are called.
+fn is_exception(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_uppercase())
+        && (name.ends_with("Error") || name.ends_with("Exception") || name.ends_with("Warning"))
+        || matches!(name, "SystemExit" | "KeyboardInterrupt" | "StopIteration")
+}
+
 impl<'a> Interpreter<'a> {
     /// The value of a name, if something binds it.
     pub(super) fn bound(&self, name: &str) -> Option<V> {
@@ -44,7 +51,9 @@ impl<'a> Interpreter<'a> {
             // What an import binds is not known where it is used.
             Some(V::External(path, at)) if at.span.range.is_empty() => V::External(path, why()),
             Some(value) => value,
-            None if is_builtin(name) => V::External(format!("builtins.{name}").into(), why()),
+            None if is_builtin(name) || is_exception(name) => {
+                V::External(format!("builtins.{name}").into(), why())
+            }
             None => V::Unknown(why()),
         }
     }
@@ -224,7 +233,7 @@ impl<'a> Interpreter<'a> {
     /// The scopes that a function or comprehension defined here sees besides its own.
     pub(super) fn closure(&self) -> Rc<[Id]> {
         let frame = self.frame();
-        if frame.locals == frame.globals {
+        if frame.locals == frame.globals || frame.is_class {
             return Rc::clone(&frame.enclosing);
         }
         frame.enclosing.iter().copied().chain([frame.locals]).collect()

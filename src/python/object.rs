@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use ruff_python_ast::name::Name;
-use ruff_python_ast::{Expr, Parameters, Stmt};
+use ruff_python_ast::{Expr, ExprGenerator, Parameters, Stmt};
 
 use super::script::FlowKind;
 use super::value::{Datum, Dict, Id, Span, V, Why};
@@ -27,6 +27,12 @@ pub(super) enum Obj<'a> {
     Dict(Dict),
     /// What is left of an iterator.
     Iter(Vec<Datum>),
+    /// An iterator that nothing has been taken of yet.
+    Later(Later<'a>),
+    /// What a mapping has at the time of looking.
+    View(Id, View),
+    /// One of two functions, and why it is not known which.
+    Choice(V, V, Why),
     File(OpenFile),
     Function(Function<'a>),
     Class(Class),
@@ -41,6 +47,31 @@ pub(super) enum Obj<'a> {
     Super(Id, V),
     /// What it is depends on something that is not known.
     Lost(Why),
+}
+
+/// What an iterator will execute.
+#[derive(Clone, Debug)]
+pub(super) enum Later<'a> {
+    /// A generator expression, what its first loop goes over, and where it stands.
+    Generator {
+        generator: &'a ExprGenerator,
+        first: (Vec<Datum>, bool),
+        source: usize,
+        globals: Id,
+        enclosing: Rc<[Id]>,
+    },
+    /// A call of a generator function.
+    Call(Id, Args, Span),
+    /// `map` or `filter`.
+    Map { filters: bool, function: V, items: (Vec<Datum>, bool) },
+}
+
+/// The parts of a mapping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum View {
+    Keys,
+    Values,
+    Items,
 }
 
 /// A file opened for reading, what is left of its text, and whether it is read as bytes.
@@ -65,6 +96,8 @@ pub(super) struct Function<'a> {
     pub(super) class: Option<Id>,
     pub(super) binding: Binding,
     pub(super) at: Span,
+    /// What sets a property.
+    pub(super) setter: Option<Id>,
     /// Whether it gives the same object again for the same arguments.
     pub(super) cached: bool,
     /// Whether it is run by something that passes arguments of its own, like a command line.

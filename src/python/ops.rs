@@ -44,11 +44,12 @@ impl Interpreter<'_> {
             V::Unknown(why) => return Err(why.clone()),
             V::Ref(id) => match self.heap.get(*id) {
                 Obj::List(items) | Obj::Bag(items) => !items.is_empty(),
-                Obj::Dict(dict) | Obj::Set(dict) => match (&dict.rest, dict.len()) {
-                    (Some(why), 0) => return Err(why.clone()),
-                    (_, len) => len > 0,
+                Obj::Dict(dict) | Obj::Set(dict) => match dict.uncertain() {
+                    Some(why) if !dict.surely_filled() => return Err(why.clone()),
+                    _ => dict.len() > 0,
                 },
                 Obj::Lost(why) => return Err(why.clone()),
+                Obj::View(dict, _) => return self.truth(&V::Ref(*dict), span),
                 Obj::Instance(instance) => {
                     let defines = |name: &str| {
                         instance.class.is_some_and(|class| self.class_value(class, name).is_some())
@@ -314,15 +315,27 @@ fn arithmetic(a: &V, op: Operator, b: &V) -> Option<V> {
         Operator::Sub => x - y,
         Operator::Mult => x * y,
         Operator::Div if y != 0.0 => x / y,
-        Operator::FloorDiv if y != 0.0 => (x / y).floor(),
-        Operator::Mod if y != 0.0 => match x % y {
-            rest if rest != 0.0 && (y < 0.0) != (rest < 0.0) => rest + y,
-            rest => rest.copysign(if rest == 0.0 { y } else { rest }),
-        },
+        Operator::FloorDiv if y != 0.0 => floor_quotient(x, y),
+        Operator::Mod if y != 0.0 => modulo(x, y),
         Operator::Pow if x > 0.0 => x.powf(y),
         _ => return None,
     };
     value.is_finite().then_some(V::Float(value))
+}
+
+/// `%` of floats: it has the sign of the divisor.
+fn modulo(x: f64, y: f64) -> f64 {
+    match x % y {
+        rest if rest != 0.0 && (y < 0.0) != (rest < 0.0) => rest + y,
+        rest => rest.copysign(if rest == 0.0 { y } else { rest }),
+    }
+}
+
+/// `//` of floats: the floor of the exact quotient, as what `%` leaves tells.
+fn floor_quotient(x: f64, y: f64) -> f64 {
+    let quotient = (x - modulo(x, y)) / y;
+    let floor = quotient.floor();
+    if quotient - floor > 0.5 { floor + 1.0 } else { floor }
 }
 
 fn floor_div(x: i64, y: i64) -> Option<i64> {

@@ -225,6 +225,9 @@ impl<'a> Interpreter<'a> {
             }
             ("relative_to", [base]) => {
                 let base = paths::pure(base);
+                if base == "." && !path.starts_with('/') {
+                    return Ok(V::Path(path.into()));
+                }
                 match path.strip_prefix(&base) {
                     Some("") => made(".".to_owned()),
                     Some(rest) if base == "/" => made(rest.to_owned()),

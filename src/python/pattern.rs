@@ -70,7 +70,7 @@ impl<'a> Interpreter<'a> {
             Pattern::MatchMapping(mapping) => {
                 let dict = match value {
                     V::Ref(id) => match self.heap.get(*id) {
-                        Obj::Dict(dict) if dict.rest.is_none() => dict.clone(),
+                        Obj::Dict(dict) if dict.uncertain().is_none() => dict.clone(),
                         Obj::List(_) | Obj::Set(_) => return Ok(false),
                         _ => return self.give_names(pattern, reason),
                     },

@@ -170,6 +170,10 @@ impl Interpreter<'_> {
             V::Tuple(items) => list(&mut items.iter()),
             V::Ref(id) => match self.heap.get(*id) {
                 Obj::List(items) | Obj::Bag(items) => list(&mut items.iter()),
+                Obj::View(dict, view) => match self.view(*dict, *view) {
+                    Ok(items) => list(&mut items.iter()),
+                    Err(why) => Value::Unknown(self.reason(&why)),
+                },
                 Obj::Set(set) if set.rest.is_none() => list(&mut set.iter().map(|(_, item)| item)),
                 Obj::Dict(dict) if dict.rest.is_none() => {
                     let entries = dict.iter().map(|(key, item)| {

@@ -8,30 +8,40 @@ use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{ExceptHandler, Expr, ExprContext, Stmt};
 use ruff_text_size::{Ranged, TextRange};
 
-/// Names that code binds, not looking into functions and classes.
-pub(super) fn assigned(body: &[Stmt]) -> Vec<&str> {
-    struct Assigned<'a>(BTreeSet<&'a str>);
-    impl<'a> Visitor<'a> for Assigned<'a> {
-        fn visit_stmt(&mut self, statement: &'a Stmt) {
-            match statement {
-                Stmt::FunctionDef(def) => _ = self.0.insert(def.name.as_str()),
-                Stmt::ClassDef(def) => _ = self.0.insert(def.name.as_str()),
-                _ => visitor::walk_stmt(self, statement),
-            }
-        }
+/// Names that are bound.
+struct Assigned<'a>(BTreeSet<&'a str>);
 
-        fn visit_expr(&mut self, expr: &'a Expr) {
-            match expr {
-                Expr::Name(name) if name.ctx == ExprContext::Store => {
-                    self.0.insert(name.id.as_str());
-                }
-                Expr::Lambda(_) => {}
-                _ => visitor::walk_expr(self, expr),
-            }
+impl<'a> Visitor<'a> for Assigned<'a> {
+    fn visit_stmt(&mut self, statement: &'a Stmt) {
+        match statement {
+            Stmt::FunctionDef(def) => _ = self.0.insert(def.name.as_str()),
+            Stmt::ClassDef(def) => _ = self.0.insert(def.name.as_str()),
+            _ => visitor::walk_stmt(self, statement),
         }
     }
+
+    fn visit_expr(&mut self, expr: &'a Expr) {
+        match expr {
+            Expr::Name(name) if name.ctx == ExprContext::Store => {
+                self.0.insert(name.id.as_str());
+            }
+            Expr::Lambda(_) => {}
+            _ => visitor::walk_expr(self, expr),
+        }
+    }
+}
+
+/// Names that code binds, not looking into functions and classes.
+pub(super) fn assigned(body: &[Stmt]) -> Vec<&str> {
     let mut assigned = Assigned(BTreeSet::new());
     assigned.visit_body(body);
+    assigned.0.into_iter().collect()
+}
+
+/// Names that an assignment to a target binds.
+pub(super) fn targets(target: &Expr) -> Vec<&str> {
+    let mut assigned = Assigned(BTreeSet::new());
+    assigned.visit_expr(target);
     assigned.0.into_iter().collect()
 }
 

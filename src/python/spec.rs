@@ -42,9 +42,9 @@ fn parse(spec: &str) -> Option<Spec> {
     };
     parsed.sign = take("+- ");
     parsed.alternate = take("#").is_some();
-    if take("0").is_some() && parsed.align.is_none() {
-        parsed.fill = Some('0');
-        parsed.align = Some('=');
+    if take("0").is_some() {
+        parsed.fill.get_or_insert('0');
+        parsed.align.get_or_insert('=');
     }
     while let Some(digit) = take("0123456789") {
         parsed.width = parsed.width * 10 + usize::try_from(digit.to_digit(10)?).ok()?;

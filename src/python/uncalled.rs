@@ -2,8 +2,7 @@
 //!
 //! **Invariant:** nothing is executed here if the script itself leaves a flow with its storage.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
+use std::collections::BTreeSet;
 
 use super::interpreter::{Frame, Interpreter};
 use super::object::{Args, ClassKind, Code, Obj};
@@ -17,19 +16,7 @@ impl Interpreter<'_> {
         if !self.lacks_something() {
             return;
         }
-        self.frames.push(Frame {
-            source: 0,
-            globals: scope,
-            locals: scope,
-            enclosing: Rc::new([]),
-            declared: BTreeMap::default(),
-            class: None,
-            receiver: None,
-            pending: Vec::new(),
-            raised: None,
-            uncertain: None,
-            yielded: Vec::new(),
-        });
+        self.frames.push(Frame::new(0, scope, scope));
         for id in self.entry_points() {
             let Obj::Function(function) = self.heap.get(id) else { continue };
             let at = function.at;

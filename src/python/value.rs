@@ -165,6 +165,8 @@ pub(super) fn whole(value: f64) -> Option<i64> {
 pub(super) struct Dict {
     entries: Vec<(V, Datum)>,
     index: BTreeMap<Key, usize>,
+    /// Keys that are there or not, and why that is not known.
+    perhaps: BTreeMap<Key, Why>,
     /// Set when there may be other entries than these.
     pub(super) rest: Option<Why>,
     /// Whether a missing key is a variable of the environment that is not set.
@@ -185,6 +187,7 @@ impl Dict {
             self.blur(&why);
             return;
         };
+        self.perhaps.remove(&index);
         if let Some(at) = self.index.get(&index) {
             self.entries[*at].1 = datum;
         } else {
@@ -193,7 +196,30 @@ impl Dict {
         }
     }
 
+    /// Makes it uncertain whether a key is there.
+    pub(super) fn doubt(&mut self, key: &V, why: &Why) {
+        if let Some(key) = Key::of(key) {
+            self.perhaps.insert(key, why.clone());
+        }
+    }
+
+    /// Why it is not known whether a key is there.
+    pub(super) fn doubts(&self, key: &Key) -> Option<&Why> {
+        self.perhaps.get(key)
+    }
+
+    /// Why it is not known which keys there are.
+    pub(super) fn uncertain(&self) -> Option<&Why> {
+        self.rest.as_ref().or_else(|| self.perhaps.values().next())
+    }
+
+    /// Whether something is surely in it.
+    pub(super) fn surely_filled(&self) -> bool {
+        self.entries.len() > self.perhaps.len()
+    }
+
     pub(super) fn remove(&mut self, key: &Key) -> Option<Datum> {
+        self.perhaps.remove(key);
         let at = self.index.remove(key)?;
         for other in self.index.values_mut().filter(|other| **other > at) {
             *other -= 1;
@@ -212,6 +238,7 @@ impl Dict {
     pub(super) fn clear(&mut self) {
         self.entries.clear();
         self.index.clear();
+        self.perhaps.clear();
         self.rest = None;
     }
 

@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** no two flows have one name or one location.
 
+use std::path::Path;
+
 use super::{Resolver, not_python, stem};
 use crate::facts::{FileFact, Found, is_glob};
 use crate::problem::Place;
@@ -25,6 +27,11 @@ impl Named {
     /// The script's path as the spec has it.
     pub(super) fn path(&self) -> &str {
         &self.path
+    }
+
+    /// The folder that the script's file is in.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        self.file.source.parent()
     }
 
     /// Environment variables that loading it asks for.

@@ -3,6 +3,7 @@
 //! **Invariant:** each file of the folder of modules comes from one source.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::flows::Named;
 use super::{Resolver, not_python};
@@ -10,6 +11,21 @@ use crate::facts::{FileFact, Found, modules as found};
 use crate::problem::{Place, Problem};
 use crate::runtime::{Runtime, Settings};
 use crate::storage::{Flow, ModuleFile, Modules};
+
+type Taken = BTreeMap<String, (FileFact, String)>;
+
+/// A script that keeps its folder below that of the modules finds there what it opens beside it.
+fn beside_script(taken: &mut Taken, found: &found::Modules, script: &Named, folder: &str) {
+    let Some(own) = script.folder() else { return };
+    for module in &found.files {
+        let is_code = Path::new(&module.path).extension().is_some_and(|e| e == "py");
+        let is_beside = module.file.source.strip_prefix(own) == Ok(Path::new(&module.path));
+        if is_beside && !is_code {
+            let value = (module.file.clone(), module.because.clone());
+            taken.entry(format!("{folder}/{}", module.path)).or_insert(value);
+        }
+    }
+}
 
 impl Resolver<'_> {
     /// The local modules: those of the key `modules`, or what the scripts import.
@@ -21,7 +37,7 @@ impl Resolver<'_> {
         settings: &Settings<'_>,
     ) -> Modules {
         let facts = self.facts;
-        let mut taken: BTreeMap<String, (FileFact, String)> = BTreeMap::new();
+        let mut taken = Taken::new();
         if let Some(given) = &self.storage.modules {
             for path in &given.value {
                 match facts.at(&path.value) {
@@ -39,6 +55,11 @@ impl Resolver<'_> {
             for script in scripts {
                 let Some(found) = facts.modules.get(script.path()) else { continue };
                 self.add(&mut taken, found, script.place());
+                if let (true, Some((folder, _))) =
+                    (runtime.shares_locations(), script.path().rsplit_once('/'))
+                {
+                    beside_script(&mut taken, found, script, folder);
+                }
             }
         }
         let folder = runtime.modules_folder(settings);
@@ -60,12 +81,7 @@ impl Resolver<'_> {
         Modules { folder, files }
     }
 
-    fn add(
-        &mut self,
-        taken: &mut BTreeMap<String, (FileFact, String)>,
-        found: &found::Modules,
-        place: &Place,
-    ) {
+    fn add(&mut self, taken: &mut Taken, found: &found::Modules, place: &Place) {
         for (path, error) in &found.broken {
             let name = path.strip_prefix(&self.spec.folder).unwrap_or(path).to_string_lossy();
             let place = Place { file: name.to_string(), line: error.line };

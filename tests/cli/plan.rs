@@ -174,3 +174,41 @@ fn flags_that_cannot_be_meant_are_told_before_anything_is_built() {
     // Where nothing is wrong with the flags, docker is what is missing.
     assert_eq!(told("script", &["--push"]).0, Some(3));
 }
+
+#[test]
+fn a_script_below_its_project_keeps_its_folder_and_what_it_opens() {
+    let project = tempfile::tempdir().expect("a folder");
+    for (path, text) in [
+        ("setup.cfg", ""),
+        ("shared.py", "X = 2\n"),
+        ("jobs/conf/a.json", "{}"),
+        (
+            "jobs/report.py",
+            "from pathlib import Path\nfrom prefect import flow\nfrom shared import X\n\
+             HERE = Path(__file__).parent\n\n@flow\ndef report():\n    return helper()\n\n\
+             def helper():\n    return (HERE / 'conf' / 'a.json').read_text(), X\n",
+        ),
+    ] {
+        let path = project.path().join(path);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        fs::write(path, text).expect("a file");
+    }
+    // The same from everywhere: the project is found from the script.
+    for (folder, script) in [(".", "jobs/report.py"), ("jobs", "report.py")] {
+        let output = Command::new(env!("CARGO_BIN_EXE_docker-flowstorage"))
+            .args(["plan", "--format", "json", "--file", script])
+            .current_dir(project.path().join(folder))
+            .env_clear()
+            .output()
+            .expect("the binary runs");
+        let plan: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let storage = &plan["storages"][0];
+        assert_eq!(storage["flows"][0]["entrypoint"], "/opt/prefect/report/jobs/report.py:report");
+        let context = storage["context"].as_array().expect("a list");
+        let modules: Vec<&str> = context
+            .iter()
+            .filter_map(|entry| entry["path"].as_str()?.strip_prefix("modules/"))
+            .collect();
+        assert_eq!(modules, ["conf/a.json", "jobs/conf/a.json", "shared.py"], "{folder}");
+    }
+}

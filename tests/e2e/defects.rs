@@ -50,7 +50,7 @@ flow.storage = Docker(
         "two/conf": "/in/conf-two",
         # Names of generated files.
         "Dockerfile": "/in/Dockerfile",
-        "healthcheck.py": "/in/healthcheck.py",
+        "healthcheck.py": "/in/healthcheck.txt",
         "it-s-all.flow": "/in/it-s-all.flow",
         "with space.txt": "/in/with space.txt",
     }},

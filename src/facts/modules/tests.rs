@@ -485,22 +485,27 @@ fn what_a_module_opens_above_its_package_comes_along() {
 }
 
 #[test]
-fn a_script_brings_what_its_tasks_open_and_not_what_its_image_is_built_of() {
-    finds(
-        "etl.py",
-        &[
-            (
-                "etl.py",
-                "HERE = Path(__file__).parent\nDocker(files={HERE / 'odbc.ini': '/etc/odbc.ini'})\n\
-                 def requirements(): return open(HERE / 'requirements.txt').read()\n\
-                 @task\ndef load(): return open(HERE / 'sql/x.sql').read()",
-            ),
+fn a_script_brings_what_it_opens_and_not_what_its_image_is_built_of() {
+    let source = "HERE = Path(__file__).parent\nfiles = {HERE / 'odbc.ini': '/etc/odbc.ini'}\n\
+                  def requirements(): return open(HERE / 'requirements.txt').read()\n\
+                  @task\ndef load(): return open(HERE / 'sql/x.sql').read()\n";
+    let everything = ["odbc.ini", "requirements.txt", "sql/x.sql"];
+    for (import, wanted) in [
+        ("from prefect.storage import Docker\n", &everything[2..]),
+        ("from prefect.environments.storage import Docker as D\n", &everything[2..]),
+        ("import prefect.storage\n", &everything[2..]),
+        ("from prefect import flow, task\n", &everything[..]),
+        ("", &everything[..]),
+    ] {
+        let script = format!("{import}{source}");
+        let files = [
+            ("etl.py", script.as_str()),
             ("odbc.ini", ""),
             ("requirements.txt", ""),
             ("sql/x.sql", ""),
-        ],
-        &["sql/x.sql"],
-    );
+        ];
+        finds("etl.py", &files, wanted);
+    }
 }
 
 #[test]

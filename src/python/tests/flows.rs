@@ -84,6 +84,10 @@ fn unknown_conditions_merge() {
         "Docker(registry_url=<sys.argv[1]>, image_name=\"n\", image_tag=<sys.argv[1]>); \"f\": 0",
     );
     check(
+        "s = Docker(image_name='a')\nfor x in items():\n    s = Docker(image_name='b')\nFlow('f', storage=s)",
+        "Docker(image_name=<items()>); \"f\": 0",
+    );
+    check(
         "import os\nif os.getenv('STAGE') == 'dev':\n    s = Docker('dev')\nelse:\n    s = Docker('live')\n\
          flow = Flow('f', storage=s)",
         "Docker(registry_url=\"live\"); \"f\": 0",

@@ -195,6 +195,37 @@ fn paths_and_files() {
 #[test]
 fn statements() {
     table(&[
+        (
+            "class A(Exception): pass\nclass B(A): pass\ntry:\n    raise B('x')\nexcept A:\n    x = 'caught'\nx",
+            "\"caught\"",
+        ),
+        (
+            "try:\n    try:\n        {}['k']\n    except KeyError:\n        raise\nexcept LookupError:\n    x = 'outer'\nx",
+            "\"outer\"",
+        ),
+        ("def deco(c):\n    c.v = 2\n    return c\n@deco\nclass C: v = 1\nC.v", "2"),
+        (
+            "class D:\n    def __init__(self, f): self.f = f\n    def __call__(self): return self.f() * 2\n@D\ndef f(): return 'x'\nf()",
+            "\"xx\"",
+        ),
+        (
+            "class C:\n    @property\n    def x(self): return self.y\n    @x.setter\n    def x(self, v): self.y = v + 1\nc = C()\nc.x = 1\nc.x",
+            "2",
+        ),
+        (
+            "class A:\n    v = 'a'\nclass B(A): pass\nclass C(A):\n    v = 'c'\nclass D(B, C): pass\nD.v",
+            "\"c\"",
+        ),
+        ("z = 1\ng = (z + k for k in [1])\nz = 10\nlist(g)", "[11]"),
+        ("i = iter('abcd')\nlist(zip(i, i))", "[[\"a\", \"b\"], [\"c\", \"d\"]]"),
+        (
+            "d = {'a': 1}\nk = d.keys()\nd['b'] = 2\n[list(k), len(k), 'b' in k]",
+            "[[\"a\", \"b\"], 2, true]",
+        ),
+        ("l = [1, 2]\nfor x in l:\n    if len(l) < 4: l.append(x)\nl", "[1, 2, 1, 2]"),
+        ("class K:\n    z = 2\n    y = [z for _ in range(1)]\nz = 1\nK.y", "[<z>]"),
+        ("def f(x): return x\nf(1, 2)", "<f(1, 2)>"),
+        ("[1 // 0.1, -7.5 % 2, format(5, '<03')]", "[9.0, 0.5, \"500\"]"),
         ("A = 'a'\nB = A\nA = 'c'\nA + B", "\"ca\""),
         ("a, (b, *c) = 1, (2, 3, 4)\n[a, b, c]", "[1, 2, [3, 4]]"),
         ("a = b = 'x'\na += 'y'\na + b", "\"xyx\""),
@@ -207,7 +238,7 @@ fn statements() {
         ),
         ("g = 1\ndef f():\n    global g\n    g = 2\nf()\ng", "2"),
         ("def f(x):\n    if x == 'a':\n        return 1\n    return 2\n[f('a'), f('b')]", "[1, 2]"),
-        ("def f(x):\n    if x:\n        return 1\n    return 2\nf(sys.argv)", "<x>"),
+        ("def f(x):\n    if x:\n        return 1\n    return 2\nf(sys.argv)", "<sys.argv>"),
         ("def f(n):\n    return 1 if n == 0 else n * f(n - 1)\nf(5)", "120"),
         ("class C:\n    R = 'x'\n    class D:\n        S = 'y'\nC.R + C.D.S", "\"xy\""),
         (
@@ -273,6 +304,7 @@ fn what_may_have_changed_is_unknown() {
             "d = {'p': 1}\nif u():\n    d['p'] = 3\n    e = d\nelse:\n    e = {'p': 1}\ne",
             "{p: <u()>}",
         ),
+        ("d = {'p': 1}\ne = d\nfor x in 'ab':\n    if u(): d = dict(d)\nd.pop('p')\ne", "<u()>"),
         ("l = ['a']\nm = l\nwhile u(): l = list(l)\nl.append('b')\nm", "<u()>"),
         ("l = ['a']\nm = l\nif u(): l = 'none'\nl += ['b']\nm", "<u()>"),
         ("l = [{'k': 1}]\nk = l[0]\nl.append(*u())\nl[0]['k'] = 2\nk", "<u()>"),
@@ -298,5 +330,32 @@ fn what_may_have_changed_is_unknown() {
         ("s = {'a', 'b'}\n''.join(s)", "<''.join(s)>"),
         ("s = list({'a', 'b'})\ns[0]", "<s[0]>"),
         ("import random\nl = [1, 2]\nrandom.shuffle(l)\nl", "<random.shuffle(l)>"),
+        (
+            "d = {}\nif u(): d['k'] = 1\n[len(d), 'k' in d, list(d), bool(d)]",
+            "[<u()>, <u()>, <u()>, <u()>]",
+        ),
+        ("d = {'a': 1}\nif u(): d['k'] = 1\n[bool(d), 'a' in d, d['a']]", "[true, true, 1]"),
+        ("d = {'a': 1}\nif u(): del d['a']\nd['a'] = 2\nlen(d)", "1"),
+        (
+            "x = 1\ntry:\n    if u(): raise ValueError\n    x = 2\nexcept ValueError:\n    pass\nx",
+            "<u()>",
+        ),
+        ("x = 1\ntry:\n    assert u()\nexcept AssertionError:\n    x = 2\nx", "<u()>"),
+        (
+            "from contextlib import suppress\nx = 1\nwith suppress(KeyError):\n    {}[u()]\n    x = 2\nx",
+            "<u()>",
+        ),
+        ("e = 1\nfor e in range(2):\n    if u(): break\ne", "<u()>"),
+        (
+            "x = 1\ntry:\n    x = 2\n    assert u()\n    x = 1\nexcept AssertionError: pass\nx",
+            "<u()>",
+        ),
+        (
+            "x = 1\nd = {'a': 1}\nif u(): d = 3\ntry:\n    d['b']\nexcept KeyError:\n    x = 2\nx",
+            "<u()>",
+        ),
+        ("l = []\nu() and l.append(1)\nl", "<u()>"),
+        ("l = []\ndef f(): l.append(1)\ndef g(): l.append(2)\n(f if u() else g)()\nl", "[<u()>]"),
+        ("def g():\n    yield 1\n    if u(): yield 2\nlist(g())", "<u()>"),
     ]);
 }
