@@ -95,7 +95,9 @@ impl Writer<'_> {
                 let value = self.placed(key.name, value);
                 self.line(key.name, &value);
             }
-            self.unknown(|unknown| unknown.key == key.name && unknown.item.is_none());
+            let is_table = tables.iter().any(|(name, _)| *name == key.name);
+            let is_here = |unknown: &UnknownValue| unknown.item.is_none() || !is_table;
+            self.unknown(|unknown| unknown.key == key.name && is_here(unknown));
         }
         self.unknown(|unknown| unknown.key == "**");
         for (name, value) in tables {
@@ -116,15 +118,22 @@ impl Writer<'_> {
 
     fn unknown(&mut self, is_meant: impl Fn(&UnknownValue) -> bool) {
         for unknown in self.storage.unknown.iter().filter(|unknown| is_meant(unknown)) {
-            let UnknownValue { key, item, expression, place, .. } = unknown;
+            let UnknownValue { key, item, expression, place, credential, .. } = unknown;
             let name = match item {
+                Some(item) if item.bytes().all(|b| b.is_ascii_digit()) => {
+                    format!("an item of {key}")
+                }
                 Some(item) => toml_key(item),
                 None if key == "**" => "more keywords".to_owned(),
                 None => key.clone(),
             };
             // A control character would end the comment.
             let shown: String = expression.chars().filter(|c| !c.is_control()).collect();
-            let _ = writeln!(self.text, "# {name} = …  # {place} computes it: {shown}");
+            let why = match credential {
+                Some(variable) => format!("{place} takes it from `{variable}`, a credential"),
+                None => format!("{place} computes it: {shown}"),
+            };
+            let _ = writeln!(self.text, "# {name} = …  # {why}");
         }
     }
 

@@ -130,6 +130,9 @@ struct FlowSpec<'a> {
     location: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     function: Option<&'a str>,
+    /// What the script sees as its own path while it is serialised.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
 }
 
 /// What a storage of Prefect 1 says of itself. Its tag is not here: it may be a digest of this.
@@ -301,6 +304,7 @@ fn is_python(path: &str) -> bool {
 }
 
 fn flows_spec(storage: &Storage) -> FlowsSpec<'_> {
+    let registers = super::registers(storage);
     let flow = |(at, flow)| {
         let flow: &crate::storage::Flow = flow;
         FlowSpec {
@@ -312,9 +316,12 @@ fn flows_spec(storage: &Storage) -> FlowsSpec<'_> {
             ),
             location: &flow.location,
             function: flow.function.as_deref(),
+            file: registers.then(|| {
+                let folder = storage.modules.folder.trim_end_matches('/');
+                format!("{folder}/{}", file_name(&flow.script))
+            }),
         }
     };
-    let registers = super::registers(storage);
     let fields = &storage.prefect1;
     let repository = storage.repository.to_string();
     // What follows the registry, as Prefect joins the two again.

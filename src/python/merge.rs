@@ -47,10 +47,10 @@ impl<'a> Interpreter<'a> {
             (Obj::Scope(a), Obj::Scope(b)) => {
                 let mut merged = self.merge_names(a, b, why);
                 // Where it is not bound here, it may be in a class above or be a built-in.
+                let is_class = a.contains_key("__qualname__");
                 for (name, value) in &mut merged {
-                    let inherited =
-                        a.contains_key("__qualname__") || super::names::is_builtin(name);
-                    if inherited && !(a.contains_key(name) && b.contains_key(name)) {
+                    let on_both = a.contains_key(name) && b.contains_key(name);
+                    if !on_both && (is_class || super::names::is_builtin(name)) {
                         *value = V::Unknown(why.clone());
                     }
                 }

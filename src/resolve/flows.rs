@@ -137,7 +137,7 @@ impl Resolver<'_> {
                 (Some(name), own) => {
                     let flow = own.into_iter().flatten().find(|flow| flow.name == *name);
                     let function = None;
-                    vec![flow.unwrap_or(NamedFlow { name: name.clone(), function })]
+                    vec![flow.unwrap_or(NamedFlow { name: name.clone(), function, line: 1 })]
                 }
                 (None, Ok(flows)) => flows,
                 (None, Err(NoFlows { line, message, remedy })) => {
@@ -161,16 +161,21 @@ impl Resolver<'_> {
     ) -> Vec<Flow> {
         let mut flows: Vec<Flow> = Vec::new();
         for (script, own) in named {
-            for NamedFlow { name, function } in own {
+            for NamedFlow { name, function, line } in own {
+                let place = if self.spec.is_script() {
+                    Place { file: self.spec.file.clone(), line }
+                } else {
+                    script.place.clone()
+                };
                 let slug = slugify(&name);
                 if runtime.has_slugs() && slug.is_empty() {
                     let message = format!("nothing of the name `{name}` can be part of a path");
                     let remedy = "give the flow a name with letters or digits";
-                    self.problem("flows", Some(&script.place), message, remedy);
+                    self.problem("flows", Some(&place), message, remedy);
                 }
                 if name.chars().any(char::is_control) {
                     let message = "the name of a flow holds a control character".to_owned();
-                    self.problem("flows", Some(&script.place), message, "give it another name");
+                    self.problem("flows", Some(&place), message, "give it another name");
                 }
                 let location = runtime.location(settings, &slug, &script.path);
                 let flow = Flow {
@@ -181,7 +186,7 @@ impl Resolver<'_> {
                     function,
                 };
                 let may_share = settings.stored_as_script || runtime.shares_locations();
-                self.conflicts(&flows, &flow, &script.place, settings, may_share);
+                self.conflicts(&flows, &flow, &place, settings, may_share);
                 flows.push(flow);
             }
         }

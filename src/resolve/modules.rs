@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::flows::Named;
-use super::{Resolver, not_python};
+use super::{Resolver, not_python, pairs};
 use crate::facts::{FileFact, Found, modules as found};
 use crate::problem::{Place, Problem};
 use crate::runtime::{Runtime, Settings};
@@ -18,13 +18,16 @@ type Taken = BTreeMap<String, (FileFact, String)>;
 fn beside_script(taken: &mut Taken, found: &found::Modules, script: &Named, folder: &str) {
     let Some(own) = script.folder() else { return };
     for module in &found.files {
-        let is_code = Path::new(&module.path).extension().is_some_and(|e| e == "py");
         let is_beside = module.file.source.strip_prefix(own) == Ok(Path::new(&module.path));
-        if is_beside && !is_code {
+        if is_beside && !is_code(&module.path) {
             let value = (module.file.clone(), module.because.clone());
             taken.entry(format!("{folder}/{}", module.path)).or_insert(value);
         }
     }
+}
+
+fn is_code(path: &str) -> bool {
+    Path::new(path).extension().is_some_and(|extension| extension == "py")
 }
 
 impl Resolver<'_> {
@@ -64,6 +67,17 @@ impl Resolver<'_> {
         }
         let folder = runtime.modules_folder(settings);
         let mut files = Vec::new();
+        let copied: Vec<&Path> = pairs(self.storage.files.as_ref())
+            .filter_map(|pair| match facts.at(&pair.key) {
+                Found::File(file) => Some(file.source.as_path()),
+                Found::Folder(folder) => Some(folder.source.as_path()),
+                Found::Missing | Found::Unreadable(_) => None,
+            })
+            .collect();
+        // Data that the spec copies has its place already.
+        taken.retain(|path, (file, _)| {
+            is_code(path) || !copied.iter().any(|source| file.source.starts_with(source))
+        });
         for (path, (file, because)) in taken {
             let at = format!("{}/{path}", folder.trim_end_matches('/'));
             match flows.iter().find(|flow| flow.location == at) {

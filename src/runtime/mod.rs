@@ -78,6 +78,8 @@ pub struct NamedFlow {
     pub name: String,
     /// Its function, where it is one.
     pub function: Option<String>,
+    /// The line where it is made, counted from 1.
+    pub line: usize,
 }
 
 /// Why the flows of a script cannot be known.
@@ -155,7 +157,8 @@ fn prefect_flows(script: &Script, kind: FlowKind) -> Result<Vec<NamedFlow>, NoFl
             };
             return Err(NoFlows { line: flow.at.line, message, remedy });
         };
-        flows.push(NamedFlow { name: name.clone(), function: flow.function.clone() });
+        let (name, function) = (name.clone(), flow.function.clone());
+        flows.push(NamedFlow { name, function, line: flow.at.line });
     }
     if flows.is_empty() {
         return Err(NoFlows {

@@ -38,7 +38,7 @@ impl Runtime for Python {
     }
 
     fn flows(&self, _: &Script, stem: &str) -> Result<Vec<NamedFlow>, NoFlows> {
-        Ok(vec![NamedFlow { name: stem.to_owned(), function: None }])
+        Ok(vec![NamedFlow { name: stem.to_owned(), function: None, line: 1 }])
     }
 
     fn location(&self, settings: &Settings<'_>, _: &str, script: &str) -> String {

@@ -65,7 +65,15 @@ struct Group {
 fn groups(script: &Script, names: &Names<'_>, problems: &mut Vec<Problem>) -> Vec<Group> {
     let prefect1 = script.flows.iter().filter(|flow| flow.kind == FlowKind::Prefect1);
     let flows: Vec<_> = prefect1.collect();
-    let mut used: Vec<usize> = flows.iter().filter_map(|flow| flow.storage).collect();
+    // A function that is called for each flow makes the same storage again: one image.
+    let first = |at: usize| {
+        let (new, all) = (&script.storages[at], &script.storages[..at]);
+        let same = |old: &StorageFound| {
+            (&old.at, &old.arguments, &old.rest) == (&new.at, &new.arguments, &new.rest)
+        };
+        all.iter().position(same).unwrap_or(at)
+    };
+    let mut used: Vec<usize> = flows.iter().filter_map(|flow| flow.storage).map(first).collect();
     used.sort_unstable();
     used.dedup();
     match (used.as_slice(), script.storages.len()) {
@@ -86,7 +94,8 @@ fn groups(script: &Script, names: &Names<'_>, problems: &mut Vec<Problem>) -> Ve
         _ => {}
     }
     let group = |at: &usize| {
-        let own: Vec<_> = flows.iter().filter(|flow| flow.storage == Some(*at)).collect();
+        let own: Vec<_> =
+            flows.iter().filter(|flow| flow.storage.map(first) == Some(*at)).collect();
         let known: Option<Vec<String>> = own
             .iter()
             .map(|flow| match &flow.name {

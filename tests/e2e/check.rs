@@ -143,7 +143,13 @@ fn a_helper_that_is_broken_or_was_forgotten() {
 fn a_script_that_raises_at_import() {
     let project =
         with_flow("import os\n\nos.environ['NO_SUCH']\n", &format!("base_image = \"{PYTHON}\"\n"));
-    fails(&project, &["ERROR: `flow.py` line 3: KeyError: 'NO_SUCH'"]);
+    fails(
+        &project,
+        &[
+            "ERROR: `flow.py` line 3: KeyError: 'NO_SUCH'",
+            "hint: set `NO_SUCH` where you build, or in env_vars if it is no credential",
+        ],
+    );
 
     let project = with_flow(
         "from prefect import Flow\n\nwith Flow('x') as flow:\n    pass\n\nraise ValueError('no\\nway')\n",

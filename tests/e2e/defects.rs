@@ -111,7 +111,7 @@ fn a_storage_that_prefect_tripped_over() {
     let files = json!({
         "one.ini": "one\n", "two.ini": "two\n", "absolute.ini": "one\n",
         "conf one/x": "one\n", "conf-two/x": "two\n",
-        "Dockerfile": "FROM nothing\n", "healthcheck.py": "raise SystemExit('mine')\n",
+        "Dockerfile": "FROM nothing\n", "healthcheck.txt": "raise SystemExit('mine')\n",
         "it-s-all.flow": "mine\n", "with space.txt": "spaces\n",
         "argument": "HIDDEN-2\n", "heredoc": "  one\n   \n\ttwo\n",
     });
@@ -121,7 +121,7 @@ fn a_storage_that_prefect_tripped_over() {
         ("one/conf/x", "conf one/x"),
         ("two/conf/x", "conf-two/x"),
         ("Dockerfile", "Dockerfile"),
-        ("healthcheck.py", "healthcheck.py"),
+        ("healthcheck.py", "healthcheck.txt"),
         ("it-s-all.flow", "it-s-all.flow"),
         ("with space.txt", "with space.txt"),
     ] {

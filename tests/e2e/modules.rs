@@ -59,3 +59,42 @@ print('\\n' + json.dumps([state.result[flow.get_tasks('total')[0]].result, absen
         assert_eq!(found, json!([[42, 42, "found"], ["unused", "other"]]), "{folder}");
     }
 }
+
+/// At its module level and in its tasks, a serialised flow opens what lay beside its script.
+#[test]
+fn a_script_opens_what_lies_beside_it_in_the_build_and_in_the_run() {
+    let project = Project::new();
+    project.file("conf/rates.json", "{\"de\": 5}").file(
+        "flow.py",
+        format!(
+            "import json
+from pathlib import Path
+from prefect import Flow, task
+from prefect.storage import Docker
+
+RATES = Path(__file__).parent / 'conf' / 'rates.json'
+KNOWN = json.loads(RATES.read_text())
+
+@task
+def rate():
+    return [KNOWN['de'], json.loads(RATES.read_text())['de']]
+
+with Flow('rates') as flow:
+    rate()
+
+flow.storage = Docker(registry_url='{}', base_image='{PREFECT}')
+",
+            project.namespace
+        ),
+    );
+    let said = project.flowstorage("build --push --file flow.py").ok();
+    let program = "import json
+from prefect.storage import Docker
+storage = Docker()
+storage.flows['rates'] = '/opt/prefect/flows/rates.prefect'
+state = storage.get_flow('rates').run()
+print('\\n' + json.dumps([task.result for task in state.result.values()]))";
+    let run = ["run", "--rm", "--workdir", "/", said.out.trim(), "python", "-c", program];
+    let run = project.docker(&run).ok();
+    assert_eq!(run.out.lines().last(), Some("[[5, 5]]"));
+}

@@ -8,7 +8,7 @@ use super::find::{Finder, Module};
 use super::folders::Kind;
 use super::has_extension;
 use crate::facts::{self, Need, normalised};
-use crate::python::imports::{Data, Import, Reads};
+use crate::python::imports::Reads;
 
 /// Files of data that a folder brings without being asked.
 const MAX_FILES: usize = 2000;
@@ -23,18 +23,6 @@ enum Take {
     Everything,
 }
 
-/// Whether an import is that of Prefect 1's storage, under any of its names.
-fn is_of_storage(import: &Import) -> bool {
-    let is_module = |name: &str| {
-        import.module == name
-            || import.module.strip_prefix(name).is_some_and(|r| r.starts_with('.'))
-    };
-    let has_storage = import.names.iter().any(|name| name == "Docker" || name == "storage");
-    is_module("prefect.storage")
-        || is_module("prefect.environments")
-        || (is_module("prefect") && has_storage)
-}
-
 impl Finder<'_> {
     /// Takes in what a module opens.
     pub(super) fn data(&mut self, module: &Module, reads: &Reads) {
@@ -47,12 +35,7 @@ impl Finder<'_> {
             let because = format!("data of package `{package}`, which `{shown}:{line}` opens");
             self.folder(root, folder, Take::Data, &because);
         }
-        // A package is asked for by name where it is needed; what a script with a `Docker(...)` call
-        // opens beside it outside of its tasks may be for building its image alone.
-        let is_for_build = module.is_script() && reads.imports.iter().any(is_of_storage);
-        let is_meant =
-            |data: &&Data| !is_for_build || data.package.is_some() || data.is_in_decorated;
-        for data in reads.data.iter().filter(is_meant) {
+        for data in &reads.data {
             let because = format!("opened by `{shown}:{}`", data.line);
             if let Some(package) = &data.package {
                 let (name, folders) = self.package_folders(package, module, &because, data.line);

@@ -17,12 +17,7 @@ const INSTALLED: [&str; 3] = ["site-packages", "dist-packages", "node_modules"];
 pub fn roots(script: &Path, folder: &Path, home: Option<&Path>) -> Vec<PathBuf> {
     let mut folders = Folders::default();
     let own = script.parent().unwrap_or(Path::new("/"));
-    // A script in a package is imported from above it.
-    let mut top = own;
-    while folders.is_package(top) {
-        let Some(above) = top.parent() else { break };
-        top = above;
-    }
+    let top = top(own, &mut folders);
     let project = project(script, home);
     let mut roots = Vec::new();
     for base in [Some(own), Some(top), project.as_deref(), Some(folder)].into_iter().flatten() {
@@ -52,7 +47,21 @@ pub fn project(script: &Path, home: Option<&Path>) -> Option<PathBuf> {
     // A home under version control is no project.
     let mut below_home =
         own.ancestors().take_while(|folder| Some(*folder) != home || *folder == own);
-    below_home.find(is_project).map(Path::to_owned)
+    let marked = below_home.find(is_project);
+    // A script in a package is part of what is above the package.
+    let mut folders = Folders::default();
+    let above = folders.is_package(own).then(|| top(own, &mut folders));
+    marked.or(above).map(Path::to_owned)
+}
+
+/// The folder above the topmost package that a folder is in.
+fn top<'a>(own: &'a Path, folders: &mut Folders) -> &'a Path {
+    let mut top = own;
+    while folders.is_package(top) {
+        let Some(above) = top.parent() else { break };
+        top = above;
+    }
+    top
 }
 
 fn is_environment(folder: &Path) -> bool {

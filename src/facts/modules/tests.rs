@@ -485,27 +485,11 @@ fn what_a_module_opens_above_its_package_comes_along() {
 }
 
 #[test]
-fn a_script_brings_what_it_opens_and_not_what_its_image_is_built_of() {
-    let source = "HERE = Path(__file__).parent\nfiles = {HERE / 'odbc.ini': '/etc/odbc.ini'}\n\
-                  def requirements(): return open(HERE / 'requirements.txt').read()\n\
-                  @task\ndef load(): return open(HERE / 'sql/x.sql').read()\n";
-    let everything = ["odbc.ini", "requirements.txt", "sql/x.sql"];
-    for (import, wanted) in [
-        ("from prefect.storage import Docker\n", &everything[2..]),
-        ("from prefect.environments.storage import Docker as D\n", &everything[2..]),
-        ("import prefect.storage\n", &everything[2..]),
-        ("from prefect import flow, task\n", &everything[..]),
-        ("", &everything[..]),
-    ] {
-        let script = format!("{import}{source}");
-        let files = [
-            ("etl.py", script.as_str()),
-            ("odbc.ini", ""),
-            ("requirements.txt", ""),
-            ("sql/x.sql", ""),
-        ];
-        finds("etl.py", &files, wanted);
-    }
+fn a_script_brings_what_it_opens() {
+    let script = "HERE = Path(__file__).parent\nSQL = (HERE / 'sql/x.sql').read_text()\n\
+                  def helper(): return open(HERE / 'rules.json').read()\n";
+    let files = [("etl.py", script), ("sql/x.sql", ""), ("rules.json", ""), ("unread.json", "")];
+    finds("etl.py", &files, &["rules.json", "sql/x.sql"]);
 }
 
 #[test]

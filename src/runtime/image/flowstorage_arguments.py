@@ -23,14 +23,17 @@ BOUND_TO_THEIR_PLACE = (ast.Await, ast.Yield, ast.YieldFrom) + (
 )
 
 
-def run(path, name):
-    """Runs a script as `runpy.run_path` does; returns its globals."""
+def run(path, name, shown_path=None):
+    """Runs a script as `runpy.run_path` does; returns its globals.
+
+    `shown_path` is what the script sees as `__file__`: beside it lies what it opens.
+    """
     with open(path, "rb") as file:
         tree = ast.parse(file.read(), path)
     code = compile(rewritten(tree), path, "exec", dont_inherit=True)
     module = types.ModuleType(name)
     module.__dict__.update(
-        {"__file__": path, "__cached__": None, "__package__": "", TRY: try_or_leave}
+        {"__file__": shown_path or path, "__cached__": None, "__package__": "", TRY: try_or_leave}
     )
     before = sys.modules.get(name)
     sys.modules[name] = module

@@ -98,7 +98,7 @@ class Runtime:
         sys.argv[:] = [script]
         try:
             with prefect.context(loading_flow=True, local_script_path=script):
-                namespace = flowstorage_arguments.run(script, RUN_NAME)
+                namespace = flowstorage_arguments.run(script, RUN_NAME, flows[0].get("file"))
         except BaseException as error:  # `sys.exit()` at the end of a script ends the load too.
             subject = os.path.basename(script)
             return [script_failure("flow", subject, script, error, self.hidden_roots)], {}
