@@ -23,6 +23,14 @@ enum Take {
     Everything,
 }
 
+/// Names that private keys and credentials have.
+fn is_private(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    ["id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "credentials", "credentials.json"]
+        .contains(&lower.as_str())
+        || ["key", "p12", "pfx", "jks", "keystore"].iter().any(|e| has_extension(&lower, e))
+}
+
 impl Finder<'_> {
     /// Takes in what a module opens.
     pub(super) fn data(&mut self, module: &Module, reads: &Reads) {
@@ -86,6 +94,25 @@ impl Finder<'_> {
         files.retain(|file| {
             let name = file.name.rsplit('/').next().unwrap_or_default();
             take == Take::Everything || !(is_code(name) || name == "py.typed")
+        });
+        // What a link leads to outside of the project, and keys, are not taken along unasked.
+        let real_root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+        files.retain(|file| {
+            let name = file.name.rsplit('/').next().unwrap_or_default();
+            let is_inside = file.path.canonicalize().is_ok_and(|real| real.starts_with(&real_root));
+            let is_taken = is_inside && !is_private(name);
+            if !is_taken {
+                let why = if is_inside {
+                    "looks like a private key"
+                } else {
+                    "is a link out of the project"
+                };
+                let shown = self.shown(&file.path);
+                self.result.note(format!(
+                    "`{shown}` {why}, and is left out: name it in `files` if it is needed"
+                ));
+            }
+            is_taken
         });
         let mut bytes = 0;
         files.retain(|file| {
