@@ -104,6 +104,13 @@ class PythonFlows(ProgramTest):
             "add the distribution to python_dependencies, or a local module to modules",
         )
 
+    def test_a_relative_import_has_a_remedy(self):
+        failed, _ = self.failure("import os\nfrom .common import x\n")
+        self.assertEqual(
+            failed["remedy"],
+            "import by the package's whole name: a script that is run is in no package",
+        )
+
     def test_a_variable_that_is_not_set_has_a_remedy(self):
         failed, _ = self.failure("import os\nos.environ['NO_SUCH_VARIABLE']\n")
         self.assertEqual(

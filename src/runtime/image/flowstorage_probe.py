@@ -148,6 +148,8 @@ def remedy(error):
         )
     if isinstance(root, ModuleNotFoundError):
         return "add the distribution to python_dependencies, or a local module to modules"
+    if isinstance(root, ImportError) and "relative import" in str(root):
+        return "import by the package's whole name: a script that is run is in no package"
     if isinstance(root, KeyError) and _raised_by_environ(root):
         return "set `{}` where you build, or in env_vars if it is no credential".format(root.args[0])
     return None
