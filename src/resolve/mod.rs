@@ -183,7 +183,14 @@ impl Resolver<'_> {
         let base = self.base(runtime.default_base(&settings), kwargs.target.as_deref());
         let is_script = settings.stored_as_script || kind != RuntimeKind::Prefect1;
         let stored = if is_script { Stored::AsScripts } else { Stored::Serialised };
-        let files = self.files(&flows, stored, &modules);
+        let mut files = self.files(&flows, stored, &modules);
+        if kind == RuntimeKind::Prefect1 && settings.stored_as_script {
+            for entry in modules::beside_locations(self.facts, &scripts, &flows) {
+                if files.iter().all(|known| known.dest != entry.dest) {
+                    files.push(entry);
+                }
+            }
+        }
         let image = image_name.map(|image_name| self.image(&image_name, overrides));
         let references = self.references(overrides);
         let platforms = self.platforms(overrides, kwargs.platforms);

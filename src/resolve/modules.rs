@@ -7,10 +7,10 @@ use std::path::Path;
 
 use super::flows::Named;
 use super::{Resolver, not_python, pairs};
-use crate::facts::{FileFact, Found, modules as found};
+use crate::facts::{Facts, FileFact, Found, modules as found};
 use crate::problem::{Place, Problem};
 use crate::runtime::{Runtime, Settings};
-use crate::storage::{Flow, ModuleFile, Modules};
+use crate::storage::{FileEntry, Flow, ModuleFile, Modules, Tree};
 
 type Taken = BTreeMap<String, (FileFact, String)>;
 
@@ -24,6 +24,35 @@ fn beside_script(taken: &mut Taken, found: &found::Modules, script: &Named, fold
             taken.entry(format!("{folder}/{}", module.path)).or_insert(value);
         }
     }
+}
+
+/// What scripts open beside them, for scripts that are stored elsewhere than the modules.
+pub(super) fn beside_locations(facts: &Facts, scripts: &[Named], flows: &[Flow]) -> Vec<FileEntry> {
+    let mut entries: Vec<FileEntry> = Vec::new();
+    for flow in flows {
+        let script = scripts.iter().find(|script| script.path() == flow.script);
+        let own = script.and_then(Named::folder);
+        let found = facts.modules.get(&flow.script);
+        let (Some(own), Some(found), Some((folder, _))) =
+            (own, found, flow.location.rsplit_once('/'))
+        else {
+            continue;
+        };
+        for module in &found.files {
+            let is_beside = module.file.source.strip_prefix(own) == Ok(Path::new(&module.path));
+            let dest = format!("{folder}/{}", module.path);
+            if is_beside && !is_code(&module.path) && entries.iter().all(|e| e.dest != dest) {
+                let name = module.path.rsplit('/').next().unwrap_or(&module.path);
+                entries.push(FileEntry {
+                    basename: name.to_owned(),
+                    dest,
+                    tree: Tree::File(module.file.clone()),
+                    origin: module.because.clone(),
+                });
+            }
+        }
+    }
+    entries
 }
 
 fn is_code(path: &str) -> bool {

@@ -87,14 +87,21 @@ flow.storage = Docker(registry_url='{}', base_image='{PREFECT}')
             project.namespace
         ),
     );
-    let said = project.flowstorage("build --push --file flow.py").ok();
-    let program = "import json
+    let source = std::fs::read_to_string(project.folder().join("flow.py")).unwrap();
+    for (as_script, file) in [("False", "rates.prefect"), ("True", "flow.py")] {
+        let argument = format!("stored_as_script={as_script}, registry_url=");
+        project.file("flow.py", source.replace("registry_url=", &argument));
+        let said = project.flowstorage("build --push --file flow.py").ok();
+        let program = format!(
+            "import json
 from prefect.storage import Docker
-storage = Docker()
-storage.flows['rates'] = '/opt/prefect/flows/rates.prefect'
+storage = Docker(stored_as_script={as_script}, path='/opt/prefect/flows/{file}')
+storage.flows['rates'] = '/opt/prefect/flows/{file}'
 state = storage.get_flow('rates').run()
-print('\\n' + json.dumps([task.result for task in state.result.values()]))";
-    let run = ["run", "--rm", "--workdir", "/", said.out.trim(), "python", "-c", program];
-    let run = project.docker(&run).ok();
-    assert_eq!(run.out.lines().last(), Some("[[5, 5]]"));
+print('\\n' + json.dumps([task.result for task in state.result.values()]))"
+        );
+        let run = ["run", "--rm", "--workdir", "/", said.out.trim(), "python", "-c", &program];
+        let run = project.docker(&run).ok();
+        assert_eq!(run.out.lines().last(), Some("[[5, 5]]"), "{as_script}");
+    }
 }
