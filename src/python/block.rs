@@ -18,6 +18,15 @@ use super::value::{Datum, Span, V, Why};
 /// Steps that one loop may take before its rounds are not counted any more.
 const LOOP_STEPS: usize = 30_000;
 
+/// How the rounds of a loop ended.
+enum End {
+    /// As they should: its `else` is executed.
+    Else,
+    /// So, or early.
+    Perhaps(Why),
+    Done(Control),
+}
+
 impl<'a> Interpreter<'a> {
     pub(super) fn block(&mut self, body: &'a [Stmt]) -> Res<Control> {
         for statement in body {
@@ -174,7 +183,8 @@ impl<'a> Interpreter<'a> {
             Err(why) => {
                 let item = V::Unknown(why.clone());
                 let bind = |this: &mut Self| this.assign(&for_.target, item);
-                self.maybe(&for_.body, &for_.orelse, &why, bind)
+                let end = self.maybe(&for_.body, &why, bind)?;
+                self.end_loop(end, &for_.orelse)
             }
         }
     }
@@ -197,28 +207,44 @@ impl<'a> Interpreter<'a> {
         let pending = self.frame().pending.len();
         // Only a loop that can be left early may turn out to be uncertain.
         let mark = scan::leaves_early(body).then(|| self.heap.mark());
-        let result = self.all_rounds(body, orelse, kind, next);
+        let mut end = self.all_rounds(body, kind, next);
         let uncertain = std::mem::replace(&mut self.frame_mut().uncertain, outer);
         if let Some(mark) = mark {
             if let Some(why) = uncertain {
                 self.blur(mark, &why);
                 self.blur_names(scan::assigned(body), &why);
                 self.blur_names(kind.1.map(scan::targets).unwrap_or_default(), &why);
+                if let Ok(End::Else) = end {
+                    end = Ok(End::Perhaps(why));
+                }
             }
             if self.frame().pending.len() == pending {
                 self.heap.keep(mark);
             }
         }
-        result
+        self.end_loop(end?, orelse)
+    }
+
+    /// What follows the rounds of a loop. A `break` in its `else` is one of the loop around it.
+    fn end_loop(&mut self, end: End, orelse: &'a [Stmt]) -> Res<Control> {
+        match end {
+            End::Done(control) => Ok(control),
+            End::Else => self.block(orelse),
+            End::Perhaps(_) if orelse.is_empty() => Ok(Control::Next),
+            End::Perhaps(why) => {
+                let some = self.way(|this| this.block(orelse));
+                let none = self.way(|_| Ok(Control::Next));
+                self.join(some, none, &why)
+            }
+        }
     }
 
     fn all_rounds(
         &mut self,
         body: &'a [Stmt],
-        orelse: &'a [Stmt],
         (span, target): (Span, Option<&'a Expr>),
         mut next: impl FnMut(&mut Self) -> Res<Result<bool, Why>>,
-    ) -> Res<Control> {
+    ) -> Res<End> {
         let before = self.steps;
         let bind = |this: &mut Self, why: &Why| match target {
             Some(target) => this.assign(target, V::Unknown(why.clone())),
@@ -227,21 +253,21 @@ impl<'a> Interpreter<'a> {
         loop {
             if !self.spend(1) || before - self.steps > LOOP_STEPS {
                 let why = Why::at(span);
-                return self.maybe(body, orelse, &why, |this| bind(this, &why));
+                return self.maybe(body, &why, |this| bind(this, &why));
             }
             match next(self)? {
                 Ok(true) => {}
-                Ok(false) => return self.block(orelse),
-                Err(why) => return self.maybe(body, orelse, &why, |this| bind(this, &why)),
+                Ok(false) => return Ok(End::Else),
+                Err(why) => return self.maybe(body, &why, |this| bind(this, &why)),
             }
             match self.block(body)? {
                 Control::Next | Control::Continue => {}
-                Control::Break => return Ok(Control::Next),
-                Control::Return(value) => return Ok(Control::Return(value)),
+                Control::Break => return Ok(End::Done(Control::Next)),
+                Control::Return(value) => return Ok(End::Done(Control::Return(value))),
             }
             // It may have ended already: how often it runs is not known any more.
             if let (None, Some(why)) = (target, self.frame().uncertain.clone()) {
-                return self.maybe(body, orelse, &why, |_| Ok(()));
+                return self.maybe(body, &why, |_| Ok(()));
             }
         }
     }
@@ -250,10 +276,9 @@ impl<'a> Interpreter<'a> {
     fn maybe(
         &mut self,
         body: &'a [Stmt],
-        orelse: &'a [Stmt],
         why: &Why,
         bind: impl FnOnce(&mut Self) -> Res<()>,
-    ) -> Res<Control> {
+    ) -> Res<End> {
         let outer = self.frame_mut().uncertain.take();
         let pending = self.frame().pending.len();
         let mark = self.heap.mark();
@@ -272,16 +297,11 @@ impl<'a> Interpreter<'a> {
             self.heap.keep(mark);
         }
         self.frame_mut().uncertain = outer;
-        match result? {
-            Control::Next if orelse.is_empty() => Ok(Control::Next),
-            Control::Next if scan::leaves_early(body) => {
-                let some = self.way(|this| this.block(orelse));
-                let none = self.way(|_| Ok(Control::Next));
-                self.join(some, none, why)
-            }
-            Control::Next => self.block(orelse),
-            end => Ok(end),
-        }
+        Ok(match result? {
+            Control::Next if scan::leaves_early(body) => End::Perhaps(why.clone()),
+            Control::Next => End::Else,
+            control => End::Done(control),
+        })
     }
 
     fn with(&mut self, with: &'a StmtWith) -> Res<Control> {

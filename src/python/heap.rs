@@ -156,6 +156,7 @@ impl<'a> Heap<'a> {
     pub(super) fn lose_escaped(&mut self) {
         for (id, why) in self.escaped.clone() {
             self.lose_one(id, why);
+            self.blur_aliases(id);
         }
     }
 

@@ -96,11 +96,16 @@ fn a_wrong_spec_starts_nothing() {
         .unwrap();
     fs::set_permissions(bin.join("docker"), fs::Permissions::from_mode(0o755)).unwrap();
     project.env("PATH", bin.to_str().unwrap());
-    for line in ["build", "build --push", "build --format json", "plan"] {
+    for line in ["build", "build --push", "plan"] {
         let words: Vec<&str> = line.split(' ').collect();
         let said = project.run(BINARY, &words).ended(2);
         assert_eq!((said.out, said.err), (String::new(), told.clone()), "{line}");
     }
+    let said = project.run(BINARY, &["build", "--format", "json"]).ended(2);
+    assert_eq!(said.err, told);
+    let failed = said.json()["failed"].as_array().unwrap().len();
+    let last = format!("ERROR: {failed} problems in the spec; nothing was built");
+    assert_eq!(told.lines().next_back(), Some(last.as_str()));
     assert!(!trace.exists(), "{}", fs::read_to_string(&trace).unwrap());
     let image = format!("{}/app:latest", project.namespace);
     assert_eq!(Reference::of(&image).tags(), Vec::<String>::new());

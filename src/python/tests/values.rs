@@ -354,6 +354,8 @@ fn what_may_have_changed_is_unknown() {
             "x = 1\nd = {'a': 1}\nif u(): d = 3\ntry:\n    d['b']\nexcept KeyError:\n    x = 2\nx",
             "<u()>",
         ),
+        ("c = [1]\ne = []\nif u():\n    c = list(c)\n    e = c\ne += [2]\nc", "<u()>"),
+        ("for a in [1, 2]:\n    for b in 'xy': pass\n    else:\n        if u(): break\na", "<u()>"),
         ("l = []\nu() and l.append(1)\nl", "<u()>"),
         ("l = []\ndef f(): l.append(1)\ndef g(): l.append(2)\n(f if u() else g)()\nl", "[<u()>]"),
         ("def g():\n    yield 1\n    if u(): yield 2\nlist(g())", "<u()>"),
