@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use crate::deps::requirements::Requirements;
 use crate::facts::FileFact;
+use crate::facts::modules::ModuleFile;
 use crate::image_ref::{ImageRef, Repository, Tag};
 use crate::problem::Problem;
 use crate::spec::{RuntimeKind, UnknownValue};
@@ -97,17 +98,6 @@ pub struct Modules {
     pub folder: String,
     /// Paths below it, sorted.
     pub files: Vec<ModuleFile>,
-}
-
-/// A file among local modules.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ModuleFile {
-    /// Path below the folder of modules, `/` between names.
-    pub path: String,
-    /// What is copied.
-    pub file: FileFact,
-    /// Why.
-    pub because: String,
 }
 
 /// Fields of a storage of Prefect 1 that loading a flow takes.

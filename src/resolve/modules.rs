@@ -10,7 +10,7 @@ use super::{Resolver, not_python, pairs};
 use crate::facts::{Facts, FileFact, Found, modules as found};
 use crate::problem::{Place, Problem};
 use crate::runtime::{Runtime, Settings};
-use crate::storage::{FileEntry, Flow, ModuleFile, Modules, Tree};
+use crate::storage::{FileEntry, Flow, Modules, Tree};
 
 type Taken = BTreeMap<String, (FileFact, String)>;
 
@@ -118,7 +118,7 @@ impl Resolver<'_> {
                     let remedy = "rename one of the two files";
                     self.problem("modules", None, message, remedy);
                 }
-                None => files.push(ModuleFile { path, file, because }),
+                None => files.push(found::ModuleFile { path, file, because }),
             }
         }
         Modules { folder, files }

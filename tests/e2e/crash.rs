@@ -3,13 +3,11 @@
 //! **Invariant:** the engine that dies is a second one of this test's own, never the shared one.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use crate::support::processes::{self, wait_until};
 use crate::support::registry::Reference;
-use crate::support::{PYTHON, Project};
+use crate::support::{PYTHON, Project, engine_script};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -18,20 +16,9 @@ struct Engine {
     exports: BTreeMap<String, String>,
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the scripts of the test engine are this test's tool"
-)]
-fn script(name: &str) -> Command {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engine").join(name);
-    let mut command = Command::new(path);
-    command.args(["--name", "crash"]);
-    command
-}
-
 impl Engine {
     fn start() -> Self {
-        let output = script("up").output().unwrap();
+        let output = engine_script("up", "crash").output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let exports = String::from_utf8(output.stdout).unwrap();
         let exports = exports.lines().filter_map(|line| {
@@ -48,7 +35,7 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        let _ = script("down").output();
+        let _ = engine_script("down", "crash").output();
     }
 }
 

@@ -63,6 +63,15 @@ pub(crate) fn buildx() -> PathBuf {
     link.canonicalize().expect("tests/engine/up links buildx there")
 }
 
+/// A script of the test engine, `up` or `down`, for an engine of its own.
+#[expect(clippy::disallowed_methods, reason = "the scripts of the test engine are tools of tests")]
+pub(crate) fn engine_script(script: &str, engine: &str) -> Command {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engine").join(script);
+    let mut command = Command::new(path);
+    command.args(["--name", engine]);
+    command
+}
+
 /// A number that no other test of this run or of another has.
 fn unique() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);

@@ -10,10 +10,9 @@ use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::thread;
 
-use super::Project;
+use super::{Project, engine_script};
 
 const UPGRADE: &str =
     "POST /grpc HTTP/1.1\r\nHost: engine\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
@@ -23,22 +22,11 @@ pub(crate) struct FarBuilder {
     pub(crate) name: &'static str,
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the scripts of the test engine are this test's tool"
-)]
-fn script(name: &str) -> Command {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engine").join(name);
-    let mut command = Command::new(path);
-    command.args(["--name", "far"]);
-    command
-}
-
 impl FarBuilder {
     /// Starts the engine and tells the project's buildx of it.
     pub(crate) fn start(project: &Project) -> Self {
         let builder = Self { name: "far" };
-        let output = script("up").output().unwrap();
+        let output = engine_script("up", "far").output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let exports = String::from_utf8(output.stdout).unwrap();
         let host = exports.lines().find_map(|line| line.strip_prefix("export DOCKER_HOST=unix://"));
@@ -60,7 +48,7 @@ impl FarBuilder {
 
 impl Drop for FarBuilder {
     fn drop(&mut self) {
-        let _ = script("down").output();
+        let _ = engine_script("down", "far").output();
     }
 }
 
