@@ -81,7 +81,8 @@ pub fn written(spec: &StorageSpec) -> BTreeMap<&'static str, Value> {
         }
     });
     values.keyed("runtime", spec.runtime.as_ref(), |kind| json!(kind.name()));
-    let texts: [(&'static str, &Option<Keyed<String>>); 12] = [
+    let texts: [(&'static str, &Option<Keyed<String>>); 13] = [
+        ("index_url", &spec.index_url),
         ("registry_url", &spec.registry_url),
         ("image_name", &spec.image_name),
         ("image_tag", &spec.image_tag),
@@ -99,11 +100,26 @@ pub fn written(spec: &StorageSpec) -> BTreeMap<&'static str, Value> {
         values.keyed(key, text.as_ref(), |text| json!(text));
     }
     values.keyed("stored_as_script", spec.stored_as_script.as_ref(), |on| json!(on));
+    for (key, switch) in [
+        ("infer_system_packages", &spec.infer_system_packages),
+        ("keep_ca_certificates", &spec.keep_ca_certificates),
+    ] {
+        values.keyed(key, switch.as_ref(), |on| json!(on));
+    }
+    values.keyed("recipes", spec.recipes.as_ref(), tree);
+    values.keyed("apt_repositories", spec.apt_repositories.as_ref(), |items| {
+        items.iter().map(|item| tree(&item.node)).collect()
+    });
     values.keyed("local_image", spec.local_image.as_ref(), |on| json!(on));
     values.keyed("tls_config", spec.tls_config.as_ref(), tree);
     values.keyed("build_kwargs", spec.build_kwargs.as_ref(), table_of);
     values.keyed("ignore_healthchecks", spec.ignore_healthchecks.as_ref(), |on| json!(on));
-    let lists: [(&'static str, &Option<List>); 9] = [
+    let lists: [(&'static str, &Option<List>); 14] = [
+        ("exclude_system_packages", &spec.exclude_system_packages),
+        ("required_commands", &spec.required_commands),
+        ("extra_index_urls", &spec.extra_index_urls),
+        ("ssh", &spec.ssh),
+        ("ca_certificates", &spec.ca_certificates),
         ("python_dependencies", &spec.python_dependencies),
         ("requirements", &spec.requirements),
         ("system_packages", &spec.system_packages),
@@ -118,7 +134,8 @@ pub fn written(spec: &StorageSpec) -> BTreeMap<&'static str, Value> {
         let items = |list: &Vec<Keyed<String>>| list.iter().map(|item| json!(item.value)).collect();
         values.keyed(key, list.as_ref(), items);
     }
-    let tables: [(&'static str, &Option<Keyed<Vec<Pair>>>); 3] = [
+    let tables: [(&'static str, &Option<Keyed<Vec<Pair>>>); 4] = [
+        ("build_secrets", &spec.build_secrets),
         ("env_vars", &spec.env_vars),
         ("files", &spec.files),
         ("image_labels", &spec.image_labels),

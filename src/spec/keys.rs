@@ -19,6 +19,10 @@ pub enum Shape {
     Options,
     /// `true` or `false`, or a table.
     SwitchOrOptions,
+    /// A list of tables.
+    Tables,
+    /// A list of names, or a table of names with options.
+    TextsOrOptions,
 }
 
 impl Shape {
@@ -32,6 +36,10 @@ impl Shape {
             Self::Flows => "write a list of paths, or a table { \"flow name\" = \"path\" }",
             Self::Options => "write a table, as { nocache = true }",
             Self::SwitchOrOptions => "write true, false, or a table, as { ca_cert = \"ca.pem\" }",
+            Self::Tables => "write a list of tables, as [{ uris = \"...\" }]",
+            Self::TextsOrOptions => {
+                "write a list of names, or a table { name = { option = true } }"
+            }
         }
     }
 }
@@ -69,6 +77,17 @@ pub const KEYS: &[Key] = &[
     key("modules", Shape::Texts, "local modules and packages; found by reading imports"),
     key("system_packages", Shape::Texts, "Debian packages in the image"),
     key("build_packages", Shape::Texts, "Debian packages only where Python packages are built"),
+    key("infer_system_packages", Shape::Switch, "add what dependencies and flows need; on"),
+    key("exclude_system_packages", Shape::Texts, "Debian packages that are not added by inference"),
+    key("required_commands", Shape::Texts, "programs that must be on PATH in the image"),
+    key("apt_repositories", Shape::Tables, "more repositories of Debian packages, with their keys"),
+    key("recipes", Shape::TextsOrOptions, "named bundles of repository, packages and settings"),
+    key("index_url", Shape::Text, "index of Python packages, instead of PyPI"),
+    key("extra_index_urls", Shape::Texts, "more indexes of Python packages"),
+    key("build_secrets", Shape::Pairs, "secrets of the steps that install Python packages"),
+    key("ssh", Shape::Texts, "ssh agents or keys for requirements that git fetches"),
+    key("ca_certificates", Shape::Texts, "certificates that the build trusts besides the base's"),
+    key("keep_ca_certificates", Shape::Switch, "keep `ca_certificates` in the image"),
     key("extra_dockerfile_commands", Shape::Texts, "instructions after files, before the check"),
     key("prefect_version", Shape::Text, "Prefect release in the image"),
     key("prefect_directory", Shape::Text, "folder of Prefect's files in the image"),

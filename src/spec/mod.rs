@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::problem::{Place, Problem};
-use document::{Node, Table};
+use document::{Located, Node, Table};
 
 /// A value with the place that it was written at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +71,17 @@ pub struct StorageSpec {
     pub files: Option<Keyed<Vec<Pair>>>,
     pub system_packages: Option<Keyed<Vec<Keyed<String>>>>,
     pub build_packages: Option<Keyed<Vec<Keyed<String>>>>,
+    pub infer_system_packages: Option<Keyed<bool>>,
+    pub exclude_system_packages: Option<Keyed<Vec<Keyed<String>>>>,
+    pub required_commands: Option<Keyed<Vec<Keyed<String>>>>,
+    pub apt_repositories: Option<Keyed<Vec<Located>>>,
+    pub recipes: Option<Keyed<Node>>,
+    pub index_url: Option<Keyed<String>>,
+    pub extra_index_urls: Option<Keyed<Vec<Keyed<String>>>>,
+    pub build_secrets: Option<Keyed<Vec<Pair>>>,
+    pub ssh: Option<Keyed<Vec<Keyed<String>>>>,
+    pub ca_certificates: Option<Keyed<Vec<Keyed<String>>>>,
+    pub keep_ca_certificates: Option<Keyed<bool>>,
     pub extra_dockerfile_commands: Option<Keyed<Vec<Keyed<String>>>>,
     pub prefect_version: Option<Keyed<String>>,
     pub prefect_directory: Option<Keyed<String>>,

@@ -182,6 +182,17 @@ impl Reader<'_> {
             "files" => storage.files = self.pairs(entry),
             "system_packages" => storage.system_packages = self.texts(entry),
             "build_packages" => storage.build_packages = self.texts(entry),
+            "infer_system_packages" => storage.infer_system_packages = self.switch(entry),
+            "exclude_system_packages" => storage.exclude_system_packages = self.texts(entry),
+            "required_commands" => storage.required_commands = self.texts(entry),
+            "apt_repositories" => storage.apt_repositories = self.tables(entry),
+            "recipes" => storage.recipes = self.texts_or_options(entry),
+            "index_url" => storage.index_url = self.text(entry),
+            "extra_index_urls" => storage.extra_index_urls = self.texts(entry),
+            "build_secrets" => storage.build_secrets = self.pairs(entry),
+            "ssh" => storage.ssh = self.texts(entry),
+            "ca_certificates" => storage.ca_certificates = self.texts(entry),
+            "keep_ca_certificates" => storage.keep_ca_certificates = self.switch(entry),
             "extra_dockerfile_commands" => storage.extra_dockerfile_commands = self.texts(entry),
             "prefect_version" => storage.prefect_version = self.text(entry),
             "prefect_directory" => storage.prefect_directory = self.text(entry),
@@ -243,6 +254,37 @@ impl Reader<'_> {
             return Some(self.keyed(entry, node.clone()));
         }
         self.wrong_type(entry, Shape::SwitchOrOptions.remedy());
+        None
+    }
+
+    /// A list of tables, or one table that stands for a list of one.
+    fn tables(&mut self, entry: &Entry) -> Option<Keyed<Vec<Located>>> {
+        let one = std::slice::from_ref(&entry.value);
+        let items: &[Located] = match &entry.value.node {
+            Node::Table(_) => one,
+            Node::List(items) => items,
+            _ => {
+                self.wrong_type(entry, Shape::Tables.remedy());
+                return None;
+            }
+        };
+        let mut tables = Vec::new();
+        for item in items {
+            if matches!(item.node, Node::Table(_)) {
+                tables.push(item.clone());
+            } else {
+                let message = format!("an item of `{}` is {}", entry.key, item.node.kind());
+                self.problem(&entry.key, item.line, message, Shape::Tables.remedy());
+            }
+        }
+        Some(self.keyed(entry, tables))
+    }
+
+    fn texts_or_options(&mut self, entry: &Entry) -> Option<Keyed<Node>> {
+        if let node @ (Node::String(_) | Node::List(_) | Node::Table(_)) = &entry.value.node {
+            return Some(self.keyed(entry, node.clone()));
+        }
+        self.wrong_type(entry, Shape::TextsOrOptions.remedy());
         None
     }
 
@@ -350,7 +392,8 @@ mod tests {
                 Shape::Text if key.name == "runtime" => "\"python\"",
                 Shape::Text => "\"x\"",
                 Shape::Switch | Shape::SwitchOrOptions => "true",
-                Shape::Texts | Shape::Flows => "[\"x\"]",
+                Shape::Texts | Shape::Flows | Shape::TextsOrOptions => "[\"x\"]",
+                Shape::Tables => "[{ a = \"x\" }]",
                 Shape::Pairs | Shape::Options => "{ a = \"x\" }",
             };
             let (spec, problems) = read(&format!("{} = {value}", key.name));

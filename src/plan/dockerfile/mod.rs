@@ -6,19 +6,18 @@
 //! **Invariant:** every value passes through [`super::quote`] or [`super::shell`]; only
 //! `extra_dockerfile_commands` and the user's own Dockerfile are instructions of the user's.
 
+mod apt;
+mod python;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::context::{MOUNT, OUTPUT, REGISTRATION_FOLDER, is_beside_users, name_in_context};
 use super::quote::{self, Dollar};
-use super::{REGISTRATION, compiles, installs, labels, registers, shell};
+use super::{REGISTRATION, installs, labels, registers, shell};
 use crate::runtime::MODULES_PATH;
 use crate::storage::{Base, Check, Storage, Tree};
 
-/// The release of uv that installs Python packages.
-const UV: &str = "uv==0.13.9";
-/// Where its wheel is kept between builds.
-const UV_WHEELS: &str = "/var/cache/flowstorage/uv";
 /// The interpreter: Debian's own has no shorter name.
 const PYTHON: &str = "python3";
 
@@ -128,163 +127,11 @@ impl Writer<'_> {
         format!("type=bind,from={},source=/uv,target=/uv", self.stage("uv"))
     }
 
-    /// What uv built fits one base and one set of -dev packages.
-    fn uv_cache(&self) -> String {
-        let key = super::short_digest(&[
-            match &self.storage.base {
-                Base::Image(image) => image.as_str(),
-                Base::Dockerfile(file) => file.parsed.text.as_str(),
-            },
-            &self.storage.system_packages.join(" "),
-            &self.storage.build_packages.join(" "),
-        ]);
-        format!("type=cache,id=flowstorage-uv-{key},target=/var/cache/uv")
-    }
-
-    fn uv(&mut self) {
-        if !installs(self.storage) {
-            return;
-        }
-        self.block("uv, which installs Python packages; not in the image");
-        self.line(&format!("FROM {} AS {}", self.base, self.stage("uv")));
-        self.root();
-        // Not every index lets pip cache what it sends: the wheel is kept by ourselves. As
-        // variables, what an old pip does not know does not stop it.
-        self.run(
-            &[format!("type=cache,target={UV_WHEELS},sharing=locked")],
-            &[
-                format!("cd {UV_WHEELS}"),
-                "export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore".to_owned(),
-                format!(
-                    "install_uv() {{ {PYTHON} -m pip install --quiet --no-index --find-links . \
-                     --target /uv {UV}; }}"
-                ),
-                format!(
-                    "{{ install_uv 2>/dev/null || \
-                     {{ {PYTHON} -m pip download --quiet --no-deps {UV} && install_uv; }}; }}"
-                ),
-                format!(
-                    "{{ /uv/bin/uv pip check --no-cache --python \"$(command -v {PYTHON})\" \
-                     >/uv/base-conflicts.txt 2>&1 || true; }}"
-                ),
-            ],
-        );
-    }
-
-    fn system(&mut self) {
-        self.block("environment and system packages");
-        self.line(&format!("FROM {} AS {}", self.base, self.stage("system")));
-        self.root();
-        let env = &self.storage.env;
-        if env.iter().any(|(_, value)| quote::needs_newline(value)) {
-            self.line(&format!("ARG {}", quote::NEWLINE_ARG));
-        }
-        for (name, value) in env {
-            let value = quote::value(value, Dollar::Expands, self.escape);
-            self.line(&format!("ENV {name}={value}"));
-        }
-        if !self.storage.system_packages.is_empty() {
-            let packages = self.storage.system_packages.clone();
-            self.apt(&packages);
-        }
-    }
-
-    fn apt(&mut self, packages: &[String]) {
-        let mut sorted: Vec<String> = packages.iter().map(|name| shell::quote(name)).collect();
-        sorted.sort();
-        sorted.dedup();
-        let escape = self.escape;
-        let separator = format!(" {escape}\n      ");
-        let names = sorted.join(&separator);
-        let keep = if self.own { "from=flowstorage," } else { "" };
-        self.run(
-            &[
-                "type=cache,target=/var/cache/apt,sharing=locked".to_owned(),
-                "type=cache,target=/var/lib/apt/lists,sharing=locked".to_owned(),
-                format!(
-                    "type=bind,{keep}source=system/keep-packages.conf,\
-                     target=/etc/apt/apt.conf.d/docker-clean"
-                ),
-            ],
-            &[
-                "apt-get update --quiet".to_owned(),
-                format!(
-                    "DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet \
-                     --no-install-recommends{separator}{names}"
-                ),
-                "rm -rf /var/log/apt /var/log/dpkg.log /var/log/alternatives.log \
-                 /var/cache/ldconfig/aux-cache /var/cache/debconf/*-old"
-                    .to_owned(),
-            ],
-        );
-    }
-
-    /// `uv pip install` of everything that the storage asks for.
-    fn install(&self) -> Vec<String> {
-        let mut commands = Vec::new();
-        let mut arguments = format!("--requirements {MOUNT}/python/requirements.txt");
-        if !self.storage.requirements.constraints.is_empty() {
-            let _ = write!(arguments, " --constraints {MOUNT}/python/constraints.txt");
-        }
-        if let Some(engine) = &self.storage.engine {
-            let module = engine.module;
-            commands.push(format!(
-                "{{ {PYTHON} -c 'import {module}' 2>/dev/null || \
-                 set -- --requirements {MOUNT}/python/{module}.txt; }}"
-            ));
-            arguments.push_str(r#" "$@""#);
-        }
-        commands.push(self.uv_pip("install", &arguments));
-        commands
-    }
-
-    fn uv_pip(&self, command: &str, arguments: &str) -> String {
-        let options = match command {
-            "install" => " --break-system-packages --compile-bytecode",
-            _ => "",
-        };
-        let escape = self.escape;
-        format!(
-            "UV_CACHE_DIR=/var/cache/uv UV_LINK_MODE=copy \
-             /uv/bin/uv pip {command} {escape}\n      \
-             --python \"$(command -v {PYTHON})\"{options} {escape}\n      {arguments}"
-        )
-    }
-
-    fn build(&mut self) {
-        if !compiles(self.storage) {
-            return;
-        }
-        self.block("what must be compiled, kept as wheels; not in the image");
-        self.line(&format!("FROM {} AS {}", self.stage("system"), self.stage("build")));
-        let packages = self.storage.build_packages.clone();
-        self.apt(&packages);
-        let mut commands = vec![self.uv_pip("freeze", ">/tmp/before.txt")];
-        commands.extend(self.install());
-        commands.push(self.uv_pip("freeze", ">/tmp/after.txt"));
-        commands.push(format!(
-            "{PYTHON} {MOUNT}/python/wheels.py /var/cache/uv /tmp/before.txt /tmp/after.txt /wheels"
-        ));
-        self.run(&[self.uv_cache(), self.bind_uv(), self.bind("python")], &commands);
-    }
-
     fn app(&mut self) {
         let storage = self.storage;
         self.block("Python packages and files");
         self.line(&format!("FROM {} AS {}", self.stage("system"), self.stage("app")));
-        if compiles(storage) {
-            let wheels =
-                format!("type=bind,from={},source=/wheels,target=/wheels", self.stage("build"));
-            let install = self.uv_pip(
-                "install",
-                "--no-deps --no-build --find-links /wheels --requirements /wheels/requirements.txt",
-            );
-            self.run(&[self.uv_cache(), Self::tmp(), self.bind_uv(), wheels], &[install]);
-        } else if installs(storage) {
-            let commands = self.install();
-            let mounts = [self.uv_cache(), Self::tmp(), self.bind_uv(), self.bind("python")];
-            self.run(&mounts, &commands);
-        }
+        self.python_packages();
         self.files();
         self.modules();
         for command in &storage.commands {

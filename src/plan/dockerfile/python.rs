@@ -1,0 +1,126 @@
+//! The steps that install Python packages.
+//!
+//! **Invariant:** compilers and headers are in the stage `build` alone; the image gets wheels.
+
+use std::fmt::Write as _;
+
+use super::super::{compiles, installs, short_digest};
+use super::{MOUNT, PYTHON, Writer};
+use crate::storage::Base;
+
+/// The release of uv that installs Python packages.
+const UV: &str = "uv==0.13.9";
+/// Where its wheel is kept between builds.
+const UV_WHEELS: &str = "/var/cache/flowstorage/uv";
+
+impl Writer<'_> {
+    /// What uv built fits one base and one set of -dev packages.
+    pub(super) fn uv_cache(&self) -> String {
+        let key = short_digest(&[
+            match &self.storage.base {
+                Base::Image(image) => image.as_str(),
+                Base::Dockerfile(file) => file.parsed.text.as_str(),
+            },
+            &self.storage.system_packages.join(" "),
+            &self.storage.build_packages.join(" "),
+        ]);
+        format!("type=cache,id=flowstorage-uv-{key},target=/var/cache/uv")
+    }
+
+    pub(super) fn uv(&mut self) {
+        if !installs(self.storage) {
+            return;
+        }
+        self.block("uv, which installs Python packages; not in the image");
+        self.line(&format!("FROM {} AS {}", self.base, self.stage("uv")));
+        self.root();
+        // Not every index lets pip cache what it sends: the wheel is kept by ourselves. As
+        // variables, what an old pip does not know does not stop it.
+        self.run(
+            &[format!("type=cache,target={UV_WHEELS},sharing=locked")],
+            &[
+                format!("cd {UV_WHEELS}"),
+                "export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore".to_owned(),
+                format!(
+                    "install_uv() {{ {PYTHON} -m pip install --quiet --no-index --find-links . \
+                     --target /uv {UV}; }}"
+                ),
+                format!(
+                    "{{ install_uv 2>/dev/null || \
+                     {{ {PYTHON} -m pip download --quiet --no-deps {UV} && install_uv; }}; }}"
+                ),
+                format!(
+                    "{{ /uv/bin/uv pip check --no-cache --python \"$(command -v {PYTHON})\" \
+                     >/uv/base-conflicts.txt 2>&1 || true; }}"
+                ),
+            ],
+        );
+    }
+
+    /// `uv pip install` of everything that the storage asks for.
+    pub(super) fn install(&self) -> Vec<String> {
+        let mut commands = Vec::new();
+        let mut arguments = format!("--requirements {MOUNT}/python/requirements.txt");
+        if !self.storage.requirements.constraints.is_empty() {
+            let _ = write!(arguments, " --constraints {MOUNT}/python/constraints.txt");
+        }
+        if let Some(engine) = &self.storage.engine {
+            let module = engine.module;
+            commands.push(format!(
+                "{{ {PYTHON} -c 'import {module}' 2>/dev/null || \
+                 set -- --requirements {MOUNT}/python/{module}.txt; }}"
+            ));
+            arguments.push_str(r#" "$@""#);
+        }
+        commands.push(self.uv_pip("install", &arguments));
+        commands
+    }
+
+    pub(super) fn uv_pip(&self, command: &str, arguments: &str) -> String {
+        let options = match command {
+            "install" => " --break-system-packages --compile-bytecode",
+            _ => "",
+        };
+        let escape = self.escape;
+        format!(
+            "UV_CACHE_DIR=/var/cache/uv UV_LINK_MODE=copy \
+             /uv/bin/uv pip {command} {escape}\n      \
+             --python \"$(command -v {PYTHON})\"{options} {escape}\n      {arguments}"
+        )
+    }
+
+    pub(super) fn build(&mut self) {
+        if !compiles(self.storage) {
+            return;
+        }
+        self.block("what must be compiled, kept as wheels; not in the image");
+        self.line(&format!("FROM {} AS {}", self.stage("system"), self.stage("build")));
+        let packages = self.storage.build_packages.clone();
+        self.apt(&packages);
+        let mut commands = vec![self.uv_pip("freeze", ">/tmp/before.txt")];
+        commands.extend(self.install());
+        commands.push(self.uv_pip("freeze", ">/tmp/after.txt"));
+        commands.push(format!(
+            "{PYTHON} {MOUNT}/python/wheels.py /var/cache/uv /tmp/before.txt /tmp/after.txt /wheels"
+        ));
+        self.run(&[self.uv_cache(), self.bind_uv(), self.bind("python")], &commands);
+    }
+
+    /// Installs them in the image.
+    pub(super) fn python_packages(&mut self) {
+        let storage = self.storage;
+        if compiles(storage) {
+            let wheels =
+                format!("type=bind,from={},source=/wheels,target=/wheels", self.stage("build"));
+            let install = self.uv_pip(
+                "install",
+                "--no-deps --no-build --find-links /wheels --requirements /wheels/requirements.txt",
+            );
+            self.run(&[self.uv_cache(), Self::tmp(), self.bind_uv(), wheels], &[install]);
+        } else if installs(storage) {
+            let commands = self.install();
+            let mounts = [self.uv_cache(), Self::tmp(), self.bind_uv(), self.bind("python")];
+            self.run(&mounts, &commands);
+        }
+    }
+}
