@@ -38,6 +38,9 @@ pub struct Storage {
     pub system_packages: Vec<String>,
     /// Debian packages only where Python packages are built.
     pub build_packages: Vec<String>,
+    /// Debian packages that nobody named, each with its reason: what dependencies, flows and
+    /// recipes need.
+    pub needed: Vec<NeededPackage>,
     /// Python packages.
     pub requirements: Requirements,
     /// The workflow engine, to be installed where the base lacks it.
@@ -80,6 +83,37 @@ pub struct Storage {
     pub warnings: Vec<Problem>,
     /// What of the original is no longer needed; said by `check`.
     pub habits: Vec<Problem>,
+}
+
+/// A Debian package that is needed for a reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NeededPackage {
+    /// Its names, one per release of the distribution where they differ; apt takes the first that
+    /// it has.
+    pub names: Vec<String>,
+    /// Where it is needed.
+    pub phase: Phase,
+    /// What needs it, on one line.
+    pub because: String,
+}
+
+/// Where a Debian package is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Only where Python packages are built.
+    Build,
+    /// In the image.
+    Run,
+}
+
+impl Phase {
+    /// The word in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Build => "build",
+            Self::Run => "run",
+        }
+    }
 }
 
 /// An environment variable that loading a flow takes.

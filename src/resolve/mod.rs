@@ -222,6 +222,7 @@ impl Resolver<'_> {
             env,
             system_packages: list(spec.system_packages.as_ref()),
             build_packages,
+            needed: Vec::new(),
             requirements,
             engine,
             files,
