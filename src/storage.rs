@@ -41,6 +41,8 @@ pub struct Storage {
     /// Debian packages that nobody named, each with its reason: what dependencies, flows and
     /// recipes need.
     pub needed: Vec<NeededPackage>,
+    /// Debian packages that a failed build was found to lack, one list per attempt.
+    pub added: Added,
     /// Python packages.
     pub requirements: Requirements,
     /// The workflow engine, to be installed where the base lacks it.
@@ -83,6 +85,15 @@ pub struct Storage {
     pub warnings: Vec<Problem>,
     /// What of the original is no longer needed; said by `check`.
     pub habits: Vec<Problem>,
+}
+
+/// Packages that are installed by steps of their own, so that no earlier step is another one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Added {
+    /// Only where Python packages are built.
+    pub build: Vec<Vec<String>>,
+    /// In the image.
+    pub run: Vec<Vec<String>>,
 }
 
 /// A Debian package that is needed for a reason.

@@ -157,7 +157,8 @@ pub(super) fn entries(storage: &Storage) -> Vec<ContextEntry> {
             because: because.to_owned(),
         });
     };
-    if !storage.system_packages.is_empty() || super::compiles(storage) {
+    let has_apt = !(storage.system_packages.is_empty() && storage.added.run.is_empty());
+    if has_apt || super::compiles(storage) {
         text("system/keep-packages.conf", KEEP_PACKAGES.to_owned(), "packages stay in the cache");
     }
     if super::installs(storage) {

@@ -121,7 +121,7 @@ fn installs(storage: &Storage) -> bool {
 
 /// Whether there is a stage in which Python packages are compiled.
 fn compiles(storage: &Storage) -> bool {
-    installs(storage) && !storage.build_packages.is_empty()
+    installs(storage) && !(storage.build_packages.is_empty() && storage.added.build.is_empty())
 }
 
 /// The user's labels and what we record: flows with their locations, the runtime, our version.

@@ -20,7 +20,7 @@ use crate::problem::{Place, Problem};
 use crate::python::SyntaxError;
 use crate::runtime::{self, Runtime, Settings};
 use crate::spec::{Keyed, Pair, RuntimeKind, SpecFile, StorageSpec};
-use crate::storage::{Base, Check, Engine, Prefect1Fields, Storage, UserFile};
+use crate::storage::{Added, Base, Check, Engine, Prefect1Fields, Storage, UserFile};
 use crate::user_file;
 use files::Stored;
 
@@ -223,6 +223,7 @@ impl Resolver<'_> {
             system_packages: list(spec.system_packages.as_ref()),
             build_packages,
             needed: Vec::new(),
+            added: Added::default(),
             requirements,
             engine,
             files,
