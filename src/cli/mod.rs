@@ -21,7 +21,7 @@ use crate::plugin::pflag::{self, Flag, Given, Order, Takes, Value};
 use crate::plugin::{Call, Verb};
 
 pub use grammar::{
-    BuildArgs, CheckArgs, Command, Format, InitArgs, InstallArgs, NameArgs, PlanArgs, Progress,
+    BuildArgs, CheckArgs, Command, ExplainArgs, Format, InitArgs, InstallArgs, NameArgs, PlanArgs, Progress,
     SpecArgs, VersionArgs,
 };
 

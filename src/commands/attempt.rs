@@ -2,9 +2,12 @@
 //!
 //! **Invariant:** what a trial builds goes nowhere: no image, no cache, no file.
 
+use std::ffi::OsStr;
+
 use anyhow::Context;
 use tempfile::TempDir;
 
+use super::explanation::{self, Build, Explained};
 use super::{local_base, registration};
 use crate::cli::BuildArgs;
 use crate::docker::Docker;
@@ -12,9 +15,11 @@ use crate::docker::run::Requests;
 use crate::drive::{Driven, drive};
 use crate::host::Host;
 use crate::plan::Plan;
+use crate::plan::bake::BakeFile;
 use crate::progress::failure::Failure;
 use crate::render::{self, Canvas, Charset, Mode};
 use crate::stage::{self, BAKE_FILE, UserContexts};
+use crate::storage::Storage;
 
 /// The file that buildx leaves in the staged folder.
 pub(super) const METADATA_FILE: &str = "metadata.json";
@@ -36,6 +41,8 @@ pub(super) struct Site<'a> {
     pub(super) args: &'a BuildArgs,
     pub(super) docker: &'a Docker,
     pub(super) requests: &'a Requests,
+    /// Docker's own, which it closes when we should stop.
+    pub(super) socket: Option<&'a OsStr>,
     pub(super) mode: Mode,
 }
 
@@ -44,7 +51,13 @@ pub(super) struct Attempt {
     pub(super) driven: Driven,
     /// The folder that it was built from.
     pub(super) staged: TempDir,
+    bake: BakeFile,
+    /// What is known of its failures, once someone asked.
+    explained: Option<Explanations>,
 }
+
+/// Failures with what they mean, where that is known.
+type Explanations = Vec<(Failure, Option<Explained>)>;
 
 impl Site<'_> {
     /// Builds some plans.
@@ -54,7 +67,7 @@ impl Site<'_> {
         purpose: Purpose,
         host: &Host,
     ) -> anyhow::Result<Attempt> {
-        let Self { args, docker, requests, mode } = *self;
+        let Self { args, docker, requests, mode, .. } = *self;
         let staged = tempfile::Builder::new()
             .prefix("flowstorage-")
             .tempdir()
@@ -102,7 +115,7 @@ impl Site<'_> {
         if lost_a_race(&driven) {
             driven = run()?;
         }
-        Ok(Attempt { driven, staged })
+        Ok(Attempt { driven, staged, bake, explained: None })
     }
 }
 
@@ -125,5 +138,36 @@ impl Attempt {
     pub(super) fn is_stopped(&self) -> bool {
         // 130 is what Docker's own commands exit with when they are stopped.
         self.driven.exited.stopped || self.driven.exited.code == 130
+    }
+
+    /// Its failures and what they mean for the storages that it built.
+    pub(super) fn explained(
+        &mut self,
+        site: &Site<'_>,
+        storages: &[Storage],
+        host: &mut Host,
+    ) -> anyhow::Result<Explanations> {
+        if let Some(known) = &self.explained {
+            return Ok(known.clone());
+        }
+        let build = self.build(site, storages);
+        let mut explained = Vec::new();
+        for failure in self.driven.graph.failures() {
+            let explanation = explanation::of_failure(&failure, &build, host)?;
+            explained.push((failure, explanation));
+        }
+        self.explained = Some(explained.clone());
+        Ok(explained)
+    }
+
+    /// The build as an explanation of its failures takes it.
+    pub(super) fn build<'a>(&'a self, site: &'a Site<'_>, storages: &'a [Storage]) -> Build<'a> {
+        Build {
+            storages,
+            bake: &self.bake,
+            docker: site.docker,
+            builder: site.args.builder.as_deref(),
+            socket: site.socket,
+        }
     }
 }

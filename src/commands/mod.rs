@@ -6,6 +6,8 @@ mod attempt;
 pub mod build;
 pub mod check;
 mod draft;
+pub mod explain;
+mod explanation;
 mod fix;
 pub mod init;
 pub mod install;

@@ -75,6 +75,7 @@ const PURE: &[&str] = &[
     "diff",
     "image_ref",
     "init",
+    "packages",
     "plan",
     "problem",
     "progress",
