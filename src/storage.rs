@@ -41,6 +41,10 @@ pub struct Storage {
     /// Debian packages that nobody named, each with its reason: what dependencies, flows and
     /// recipes need.
     pub needed: Vec<NeededPackage>,
+    /// Programs that must be on PATH in the image.
+    pub required_commands: Vec<String>,
+    /// ODBC drivers that flows name.
+    pub odbc_drivers: Vec<String>,
     /// Python packages.
     pub requirements: Requirements,
     /// The workflow engine, to be installed where the base lacks it.

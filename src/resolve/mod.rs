@@ -223,6 +223,8 @@ impl Resolver<'_> {
             system_packages: list(spec.system_packages.as_ref()),
             build_packages,
             needed: Vec::new(),
+            required_commands: list(spec.required_commands.as_ref()),
+            odbc_drivers: Vec::new(),
             requirements,
             engine,
             files,
