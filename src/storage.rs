@@ -43,6 +43,10 @@ pub struct Storage {
     pub needed: Vec<NeededPackage>,
     /// Debian packages that a failed build was found to lack, one list per attempt.
     pub added: Added,
+    /// Programs that must be on PATH in the image.
+    pub required_commands: Vec<String>,
+    /// ODBC drivers that flows name.
+    pub odbc_drivers: Vec<String>,
     /// Python packages.
     pub requirements: Requirements,
     /// The workflow engine, to be installed where the base lacks it.

@@ -224,6 +224,8 @@ impl Resolver<'_> {
             build_packages,
             needed: Vec::new(),
             added: Added::default(),
+            required_commands: list(spec.required_commands.as_ref()),
+            odbc_drivers: Vec::new(),
             requirements,
             engine,
             files,
