@@ -71,13 +71,12 @@ pub fn ask(
     let mut bytes = Vec::new();
     let mut elapsed = false;
     let started = std::time::Instant::now();
-    let exited = run::run(&docker.command(&context, words), &requests, &mut |happening| {
-        match happening {
+    let exited =
+        run::run(&docker.command(&context, words), &requests, &mut |happening| match happening {
             Happening::Output(chunk) => bytes.extend_from_slice(chunk),
             Happening::Stopping => elapsed = started.elapsed() >= PATIENCE,
             Happening::Tick => {}
-        }
-    })?;
+        })?;
     if exited.stopped {
         return if elapsed {
             Ok(Err(format!("no answer in {} s", PATIENCE.as_secs())))
@@ -97,8 +96,7 @@ pub fn ask(
 
 fn write(folder: &Path, question: &Question<'_>) -> std::io::Result<()> {
     fs::create_dir(folder)?;
-    let lines =
-        |lines: &[String]| lines.iter().flat_map(|line| [line, "\n"]).collect::<String>();
+    let lines = |lines: &[String]| lines.iter().flat_map(|line| [line, "\n"]).collect::<String>();
     for (name, text) in [
         ("Dockerfile", dockerfile(question.base)),
         ("lookup.sh", PROGRAM.to_owned()),
@@ -123,9 +121,8 @@ fn dockerfile(base: &str) -> String {
 }
 
 fn words(question: &Question<'_>, out: &Path) -> Vec<String> {
-    let mut words: Vec<String> = ["buildx", "build", "--progress", "plain", "--provenance=false"]
-        .map(str::to_owned)
-        .into();
+    let mut words: Vec<String> =
+        ["buildx", "build", "--progress", "plain", "--provenance=false"].map(str::to_owned).into();
     // An old answer is none: what a repository has changes.
     words.push("--no-cache".to_owned());
     words.push(format!("--output=type=local,dest={}", out.to_string_lossy()));

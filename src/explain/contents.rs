@@ -75,9 +75,7 @@ fn rank(missing: &Missing, path: &str, section: &str, package: &str) -> Option<R
         MissingKind::Program => {
             (&["usr/bin/", "bin/", "usr/sbin/", "sbin/"], name.to_owned(), false)
         }
-        MissingKind::Library => {
-            (&["usr/lib/", "lib/"], library_file(name), name.starts_with("-l"))
-        }
+        MissingKind::Library => (&["usr/lib/", "lib/"], library_file(name), name.starts_with("-l")),
     };
     let before = path.strip_suffix(file.as_str())?;
     if !before.ends_with('/') {
@@ -85,7 +83,8 @@ fn rank(missing: &Missing, path: &str, section: &str, package: &str) -> Option<R
     }
     let place = without_triplet(before);
     let at = places.iter().position(|known| *known == place).unwrap_or(places.len());
-    let is_odd = if is_for_building { !package.ends_with("-dev") } else { package.ends_with("-dev") };
+    let is_odd =
+        if is_for_building { !package.ends_with("-dev") } else { package.ends_with("-dev") };
     let is_unfree = section.contains("non-free") || section.contains("contrib");
     let alike = stem(missing);
     let is_unlike = !package.to_lowercase().contains(&alike);
@@ -177,7 +176,9 @@ mod tests {
         check(
             PkgConfig,
             "libmongoc-1.0",
-            &["usr/lib/x86_64-linux-gnu/pkgconfig/libmongoc-1.0.pc universe/libdevel/libmongoc-dev"],
+            &[
+                "usr/lib/x86_64-linux-gnu/pkgconfig/libmongoc-1.0.pc universe/libdevel/libmongoc-dev",
+            ],
             Some("libmongoc-dev"),
         );
         check(
@@ -192,7 +193,12 @@ mod tests {
     fn what_only_looks_alike_is_no_answer() {
         use MissingKind::{Header, Library, Program};
         check(Header, "uhd.h", &["usr/include/my_uhd.h x/y", "usr/include/uhd.hpp x/y"], None);
-        check(Library, "libfoo.so.1", &["usr/lib/libfoo.so.10 x/y", "usr/lib/libfooXso.1 x/y"], None);
+        check(
+            Library,
+            "libfoo.so.1",
+            &["usr/lib/libfoo.so.10 x/y", "usr/lib/libfooXso.1 x/y"],
+            None,
+        );
         check(Program, "osmium", &["usr/share/doc/osmium x/y"], None);
     }
 }
