@@ -73,6 +73,7 @@ const PURE: &[&str] = &[
     "deps",
     "image_ref",
     "init",
+    "packages",
     "plan",
     "problem",
     "progress",
