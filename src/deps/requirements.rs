@@ -25,12 +25,18 @@ pub struct Requirement {
 }
 
 /// A distribution that a requirement names.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Distribution {
     /// The name, normalised by PEP 503.
     pub name: String,
     /// Whether an environment marker may leave it out.
     pub conditional: bool,
+    /// The version, where a lock file says which one is installed.
+    pub version: Option<String>,
+    /// File names of its wheels, where a lock file lists them.
+    pub wheels: Vec<String>,
+    /// Whether a lock file lists a source distribution of it.
+    pub has_sdist: bool,
 }
 
 /// pip takes several names after one `--no-binary`, uv one each.
@@ -153,9 +159,11 @@ pub fn read_one(text: &str, place: &Place, key: &str) -> Result<Requirement, Pro
     let is_url = ["git+", "https://", "http://"].iter().any(|scheme| bare.starts_with(scheme));
     if is_url {
         let egg = bare.split_once("#egg=").map(|(_, egg)| egg.split(['&', '[']).next());
-        let distribution = egg
-            .flatten()
-            .map(|name| Distribution { name: normalise(name), conditional: text.contains(';') });
+        let distribution = egg.flatten().map(|name| Distribution {
+            name: normalise(name),
+            conditional: text.contains(';'),
+            ..Distribution::default()
+        });
         return Ok(made(text, distribution));
     }
     let is_path = text.starts_with(['.', '/', '~'])
@@ -175,6 +183,7 @@ pub fn read_one(text: &str, place: &Place, key: &str) -> Result<Requirement, Pro
             let distribution = Distribution {
                 name: parsed.name.to_string(),
                 conditional: parsed.marker != MarkerTree::TRUE,
+                ..Distribution::default()
             };
             Ok(made(text, Some(distribution)))
         }
@@ -411,7 +420,8 @@ mod tests {
             ("a; python_version < '3'", "a", true),
         ] {
             let read = read_one(text, &place, "k").map(|requirement| requirement.distribution);
-            let wanted = Distribution { name: name.to_owned(), conditional };
+            let wanted =
+                Distribution { name: name.to_owned(), conditional, ..Distribution::default() };
             assert_eq!(read, Ok(Some(wanted)), "{text}");
         }
     }

@@ -44,6 +44,8 @@ impl Machine<'_> {
 /// Everything that resolving a spec needs to know of the machine.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
+    /// The machine's architecture, as wheels name it: what is built for where no platform is given.
+    pub arch: String,
     /// What was found at each path, by the path as the spec has it.
     pub paths: BTreeMap<String, Found>,
     /// What each glob of `flows` matches, sorted.
@@ -153,7 +155,11 @@ pub type ReadScript = (String, Result<Script, SyntaxError>);
 
 /// Looks at every path that a spec names. `read` is a script of it that was read before.
 pub fn gather(spec: &SpecFile, machine: Machine<'_>, read: Option<ReadScript>) -> Facts {
-    let facts = Facts { scripts: read.into_iter().collect(), ..Facts::default() };
+    let facts = Facts {
+        arch: std::env::consts::ARCH.to_owned(),
+        scripts: read.into_iter().collect(),
+        ..Facts::default()
+    };
     let mut gatherer = Gatherer { spec, folder: &spec.folder, machine, facts };
     for name in PYTHON_VERSION_FILES {
         gatherer.path(name, Need::Text);

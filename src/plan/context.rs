@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::facts::{FileFact, hex};
 use crate::runtime;
-use crate::storage::{Base, Check, FileEntry, Storage, Tree};
+use crate::storage::{Base, Check, FileEntry, NeededPackage, Phase, Storage, Tree};
 
 /// One file or folder of the context.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,9 +157,10 @@ pub(super) fn entries(storage: &Storage) -> Vec<ContextEntry> {
             because: because.to_owned(),
         });
     };
-    if !storage.system_packages.is_empty() || super::compiles(storage) {
+    if storage.has_packages(Phase::Run) || super::compiles(storage) {
         text("system/keep-packages.conf", KEEP_PACKAGES.to_owned(), "packages stay in the cache");
     }
+    system(storage, &mut text);
     if super::installs(storage) {
         let lines = |lines: Vec<&str>| lines.iter().flat_map(|line| [line, "\n"]).collect();
         let wanted: Vec<String> = storage.requirements.wanted_lines().collect();
@@ -229,6 +230,35 @@ pub(super) fn entries(storage: &Storage) -> Vec<ContextEntry> {
     entries.sort_by(|a, b| a.path.cmp(&b.path));
     entries
 }
+
+/// What the steps of apt run and print besides.
+fn system(storage: &Storage, text: &mut impl FnMut(&str, String, &str)) {
+    let (headers, others): (Vec<&NeededPackage>, Vec<_>) =
+        storage.needed.iter().partition(|package| package.is_python_headers());
+    let programs = [
+        (!others.is_empty(), runtime::AVAILABLE, "picks the names that the base's release has"),
+        (!headers.is_empty(), runtime::HEADERS, "says whether headers of Python are missing"),
+    ];
+    for (is_used, (name, program), because) in programs {
+        if is_used {
+            text(&format!("system/{name}"), program.to_owned(), because);
+        }
+    }
+    if let (Some(remedy), false) = (&storage.without_apt, storage.needed.is_empty()) {
+        let finding = serde_json::json!({
+            "level": "warning",
+            "check": "packages",
+            "subject": "apt",
+            "message": "the base has no apt: what is needed is not installed by us",
+            "remedy": remedy,
+        });
+        let line = format!("flowstorage-check: {finding}\n");
+        text(&format!("system/{WITHOUT_APT}"), line, "said where the base has no apt");
+    }
+}
+
+/// What is printed where the base has no apt.
+pub(super) const WITHOUT_APT: &str = "without-apt.txt";
 
 /// Debian's images delete downloaded packages, which a cache mount is there to keep.
 const KEEP_PACKAGES: &str = "Binary::apt::APT::Keep-Downloaded-Packages \"true\";\n";

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** pure; either every storage is valid, or every problem is returned.
 
+mod base;
 mod build;
 mod environment;
 mod files;
@@ -10,6 +11,7 @@ mod grammar;
 mod habits;
 mod modules;
 mod names;
+mod packages;
 mod unknown;
 pub mod values;
 mod versions;
@@ -205,6 +207,15 @@ impl Resolver<'_> {
         let mut labels: Vec<(String, String)> = kwargs.labels;
         labels.extend(pairs(spec.image_labels.as_ref()).map(|p| (p.key.clone(), p.value.clone())));
         let (repository, tag) = image?;
+        let packages::Inferred { needed, without_apt, odbc_drivers } =
+            self.inferred(packages::Context {
+                base: base.as_ref(),
+                python,
+                platforms: &platforms,
+                requirements: &requirements,
+                scripts: &paths,
+                recipes: Vec::new(),
+            });
         let workdir = runtime.workdir(&settings);
         let prefect1 = prefect1_fields(spec, overrides);
         let stored_as_script = settings.stored_as_script;
@@ -222,7 +233,9 @@ impl Resolver<'_> {
             env,
             system_packages: list(spec.system_packages.as_ref()),
             build_packages,
-            needed: Vec::new(),
+            needed,
+            without_apt,
+            odbc_drivers,
             requirements,
             engine,
             files,

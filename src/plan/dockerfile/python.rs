@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::super::{compiles, installs, short_digest};
 use super::{MOUNT, PYTHON, Writer};
-use crate::storage::Base;
+use crate::storage::{Base, Phase, Storage};
 
 /// The release of uv that installs Python packages.
 const UV: &str = "uv==0.13.9";
@@ -21,8 +21,8 @@ impl Writer<'_> {
                 Base::Image(image) => image.as_str(),
                 Base::Dockerfile(file) => file.parsed.text.as_str(),
             },
-            &self.storage.system_packages.join(" "),
-            &self.storage.build_packages.join(" "),
+            &packages_of(self.storage, Phase::Run),
+            &packages_of(self.storage, Phase::Build),
         ]);
         format!("type=cache,id=flowstorage-uv-{key},target=/var/cache/uv")
     }
@@ -95,8 +95,7 @@ impl Writer<'_> {
         }
         self.block("what must be compiled, kept as wheels; not in the image");
         self.line(&format!("FROM {} AS {}", self.stage("system"), self.stage("build")));
-        let packages = self.storage.build_packages.clone();
-        self.apt(&packages);
+        self.apt(Phase::Build);
         let mut commands = vec![self.uv_pip("freeze", ">/tmp/before.txt")];
         commands.extend(self.install());
         commands.push(self.uv_pip("freeze", ">/tmp/after.txt"));
@@ -123,4 +122,11 @@ impl Writer<'_> {
             self.run(&mounts, &commands);
         }
     }
+}
+
+/// The names of all packages of a phase.
+fn packages_of(storage: &Storage, phase: Phase) -> String {
+    let named = storage.named_in(phase).iter().cloned();
+    let needed = storage.needed_in(phase).map(|package| package.names.join("|"));
+    named.chain(needed).collect::<Vec<_>>().join(" ")
 }
