@@ -2,7 +2,9 @@
 //!
 //! **Invariant:** reads text only; what an index or an image holds is not known here.
 
+pub mod lock;
 pub mod requirements;
 mod tables;
+pub mod wheel;
 
 pub use tables::{declares_dependencies, script_block};
