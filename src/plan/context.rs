@@ -274,12 +274,13 @@ fn check_spec<'a>(storage: &'a Storage, exclude: &'a [String]) -> CheckSpec<'a> 
     let installs = super::installs(storage);
     let mut dependencies: Vec<Dependency<'a>> = Vec::new();
     for requirement in &storage.requirements.wanted {
-        if let Some(distribution) = &requirement.distribution
+        // What a lock brings besides may be of no use alone: what is imported is what was asked for.
+        if let Some(distribution) = requirement.distribution.as_ref().filter(|d| d.direct)
             && dependencies.iter().all(|known| known.name != distribution.name)
         {
             dependencies.push(Dependency {
                 name: &distribution.name,
-                requirement: &requirement.line,
+                requirement: requirement.without_hashes(),
                 optional: distribution.conditional,
             });
         }
