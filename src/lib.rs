@@ -14,6 +14,7 @@ pub mod facts;
 pub mod host;
 pub mod image_ref;
 pub mod init;
+pub mod packages;
 pub mod plan;
 pub mod plugin;
 pub mod problem;

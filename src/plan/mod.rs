@@ -4,6 +4,7 @@
 
 pub mod bake;
 pub mod context;
+mod deb822;
 mod dockerfile;
 pub mod quote;
 pub mod shell;
@@ -16,7 +17,7 @@ use sha2::{Digest, Sha256};
 use crate::facts::hex;
 use crate::image_ref::{ImageRef, Tag};
 use crate::spec::RuntimeKind;
-use crate::storage::{Base, BuildOptions, Storage};
+use crate::storage::{Base, BuildOptions, Phase, Storage};
 
 pub use context::{Content, ContextEntry};
 
@@ -119,9 +120,18 @@ fn installs(storage: &Storage) -> bool {
     !storage.requirements.is_empty() || storage.engine.is_some()
 }
 
+/// Whether Debian packages are installed where a phase needs them.
+fn installs_debian_packages(storage: &Storage, phase: Phase) -> bool {
+    let named = match phase {
+        Phase::Build => &storage.build_packages,
+        Phase::Run => &storage.system_packages,
+    };
+    !named.is_empty() || storage.needed.iter().any(|package| package.phase == phase)
+}
+
 /// Whether there is a stage in which Python packages are compiled.
 fn compiles(storage: &Storage) -> bool {
-    installs(storage) && !storage.build_packages.is_empty()
+    installs(storage) && installs_debian_packages(storage, Phase::Build)
 }
 
 /// The user's labels and what we record: flows with their locations, the runtime, our version.

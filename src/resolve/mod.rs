@@ -10,6 +10,9 @@ mod grammar;
 mod habits;
 mod modules;
 mod names;
+mod recipes;
+mod repositories;
+mod tables;
 mod unknown;
 pub mod values;
 mod versions;
@@ -195,9 +198,16 @@ impl Resolver<'_> {
         let references = self.references(overrides);
         let platforms = self.platforms(overrides, kwargs.platforms);
         let address = self.address();
+        let added = self.recipes(&platforms);
+        let apt_repositories = self.repositories(added.repositories);
 
         let mut env = runtime.env(&settings);
         env.retain(|(key, _)| pairs(spec.env_vars.as_ref()).all(|pair| pair.key != *key));
+        env.extend(added.env.into_iter().filter(|(key, value)| {
+            // What adds to a variable has its place before the user's own addition.
+            let extends = value.contains(&format!("${key}"));
+            extends || pairs(spec.env_vars.as_ref()).all(|pair| pair.key != *key)
+        }));
         env.extend(pairs(spec.env_vars.as_ref()).map(|p| (p.key.clone(), p.value.clone())));
 
         let (engine, build_packages) =
@@ -222,7 +232,9 @@ impl Resolver<'_> {
             env,
             system_packages: list(spec.system_packages.as_ref()),
             build_packages,
-            needed: Vec::new(),
+            needed: added.packages,
+            apt_repositories,
+            recipes: added.recipes,
             requirements,
             engine,
             files,

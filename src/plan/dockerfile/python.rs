@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::super::{compiles, installs, short_digest};
 use super::{MOUNT, PYTHON, Writer};
-use crate::storage::Base;
+use crate::storage::{Base, Phase};
 
 /// The release of uv that installs Python packages.
 const UV: &str = "uv==0.13.9";
@@ -96,7 +96,7 @@ impl Writer<'_> {
         self.block("what must be compiled, kept as wheels; not in the image");
         self.line(&format!("FROM {} AS {}", self.stage("system"), self.stage("build")));
         let packages = self.storage.build_packages.clone();
-        self.apt(&packages);
+        self.apt(&packages, Phase::Build);
         let mut commands = vec![self.uv_pip("freeze", ">/tmp/before.txt")];
         commands.extend(self.install());
         commands.push(self.uv_pip("freeze", ">/tmp/after.txt"));
