@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** reads text only; what an index or an image holds is not known here.
 
+pub mod external;
 pub mod requirements;
 mod tables;
 

@@ -17,10 +17,11 @@ use sha2::{Digest, Sha256};
 
 use crate::deps;
 use crate::python::SyntaxError;
+use crate::python::imports;
 use crate::python::script::Script;
 use crate::spec::{SpecFile, StorageSpec};
 
-use modules::Modules;
+use modules::{Mentioned, Modules};
 pub use scripts::read_script;
 
 /// The process's surroundings, as far as a spec can refer to them.
@@ -53,6 +54,8 @@ pub struct Facts {
     pub environment: BTreeMap<String, String>,
     /// What each flow script imports of the user's own, by the script's path.
     pub modules: BTreeMap<String, Modules>,
+    /// What scripts name of programs and drivers, where their imports are not followed.
+    pub outside: BTreeMap<String, Vec<Mentioned>>,
     /// What each path of `modules` holds.
     pub given_modules: BTreeMap<String, Modules>,
 }
@@ -215,7 +218,8 @@ impl Gatherer<'_> {
         self.path(path, Need::Text);
         let Found::File(file) = self.facts.at(path) else { return };
         let source = normalised(&file.source);
-        if file.text.is_none() {
+        let file_text = file.text.clone();
+        if file_text.is_none() {
             return;
         }
         if !self.facts.scripts.contains_key(path) {
@@ -232,6 +236,12 @@ impl Gatherer<'_> {
             let roots = modules::roots(&source, self.folder, self.machine.home);
             let found = modules::find(&source, &roots, self.folder);
             self.facts.modules.insert(path.to_owned(), found);
+        }
+        if storage.modules.is_some() && !self.facts.outside.contains_key(path) {
+            let mentions = file_text.and_then(|text| imports::imports(&text).ok());
+            let mut alone = Modules::default();
+            alone.mention(path, &mentions.unwrap_or_default().outside);
+            self.facts.outside.insert(path.to_owned(), alone.outside);
         }
     }
 
