@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn addresses() {
-        let quoted = r#"["https://example.org/a?b=\$c[1]","/k"]"#;
+        let quoted = r#"["https://example.org/a?b=\\$c[1]","/k"]"#;
         assert_eq!(add("https://example.org/a?b=$c[1]", "/k", '\\'), quoted);
     }
 

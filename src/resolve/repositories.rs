@@ -4,7 +4,7 @@
 //! read as two.
 
 use super::Resolver;
-use super::tables::{Within, has_credential};
+use super::tables::{Within, has_credential, items};
 use crate::spec::Keyed;
 use crate::spec::document::{Entry, Node, Table};
 use crate::storage::AptRepository;
@@ -76,8 +76,8 @@ impl Resolver<'_> {
         }
         let mut list = |key: &str, check: Check| -> Vec<String> {
             let Some(entry) = table.get(key) else { return Vec::new() };
-            let words = self.words(within, entry).unwrap_or_default();
-            if words.is_empty() && matches!(entry.value.node, Node::List(_)) && key != "components" {
+            let words = self.words(within, entry);
+            if items(&entry.value).is_empty() && key != "components" {
                 let message = format!("`{key}` is empty");
                 self.problem_at(within, entry.line, message, "name one, or leave the key out");
             }
@@ -163,7 +163,7 @@ impl Resolver<'_> {
     }
 
     fn repository_name(&mut self, within: Within<'_>, entry: &Entry) -> Option<String> {
-        let words = self.words(within, entry)?;
+        let words = self.words(within, entry);
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         if let [Keyed { value, .. }] = words.as_slice()
             && value.starts_with(|c: char| c.is_ascii_alphanumeric())

@@ -52,22 +52,18 @@ impl Resolver<'_> {
         self.problem_at(within, entry.line, format!("`{}` is no key of {of}", entry.key), remedy);
     }
 
-    /// A list of strings; one stands for a list of one.
-    pub(super) fn words(
-        &mut self,
-        within: Within<'_>,
-        entry: &Entry,
-    ) -> Option<Vec<Keyed<String>>> {
+    /// The strings of a list; one stands for a list of one. What is no string is said.
+    pub(super) fn words(&mut self, within: Within<'_>, entry: &Entry) -> Vec<Keyed<String>> {
         let mut words = Vec::new();
         for item in items(&entry.value) {
-            let Node::String(text) = &item.node else {
+            if let Node::String(text) = &item.node {
+                words.push(Keyed { value: text.clone(), place: within.place(item.line) });
+            } else {
                 let message = format!("`{}` holds {}", entry.key, item.node.kind());
                 self.problem_at(within, item.line, message, "write strings in quotes");
-                return None;
-            };
-            words.push(Keyed { value: text.clone(), place: within.place(item.line) });
+            }
         }
-        Some(words)
+        words
     }
 
     /// A file beside the spec, or an address with a checksum.
