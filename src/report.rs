@@ -248,6 +248,8 @@ pub fn plan_json(storages: &[Storage], plans: &[Plan], bake: &str) -> String {
         };
         let mut all = packages(&storage.system_packages, "system_packages", "run");
         all.extend(packages(&storage.build_packages, "build_packages", "build"));
+        let needed = storage.needed.iter();
+        all.extend(needed.map(|p| (p.names.join(" | "), p.phase.name(), p.because.clone())));
         (storage, plan, all)
     });
     let planned: Vec<_> = planned.collect();
