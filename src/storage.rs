@@ -45,6 +45,10 @@ pub struct Storage {
     pub without_apt: Option<String>,
     /// Drivers of ODBC that the flows name.
     pub odbc_drivers: Vec<String>,
+    /// Repositories of Debian packages besides the base's.
+    pub apt_repositories: Vec<AptRepository>,
+    /// Named bundles of packages and settings.
+    pub recipes: Vec<Recipe>,
     /// Python packages.
     pub requirements: Requirements,
     /// The workflow engine, to be installed where the base lacks it.
@@ -97,6 +101,8 @@ pub struct NeededPackage {
     pub names: Vec<String>,
     /// Where it is needed.
     pub phase: Phase,
+    /// Whether the build fails where the base has it under none of these names.
+    pub is_required: bool,
     /// What needs it, on one line.
     pub because: String,
 }
@@ -148,6 +154,82 @@ impl Phase {
             Self::Run => "run",
         }
     }
+}
+
+/// A repository of Debian packages besides the base's. In URIs and suites `{codename}`,
+/// `{version}` and `{id}` stand for what the base's os-release says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AptRepository {
+    /// What its files are called: letters, digits, `-`, `_` and `.`.
+    pub name: String,
+    /// `deb` and `deb-src`.
+    pub types: Vec<String>,
+    /// Where it is.
+    pub uris: Vec<String>,
+    /// Releases, or paths that end in `/`.
+    pub suites: Vec<String>,
+    /// Parts of the releases.
+    pub components: Vec<String>,
+    /// Architectures to take from it; none for the base's.
+    pub architectures: Vec<String>,
+    /// The public keys that may sign it.
+    pub keys: Vec<Source>,
+    /// Who asks for it.
+    pub because: String,
+}
+
+/// Where a file comes from that only the build reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The user's machine.
+    File(FileFact),
+    /// Somewhere else; the builder fetches it.
+    Url {
+        /// Its address.
+        url: String,
+        /// The SHA-256 that its content must have, in hex.
+        sha256: String,
+    },
+}
+
+/// A bundle of packages and settings that has a name. Its packages, repositories and environment
+/// variables are the storage's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recipe {
+    /// Its name.
+    pub name: String,
+    /// What it does to the image, on one line.
+    pub about: String,
+    /// Where the spec asks for it.
+    pub origin: String,
+    /// Environment variables of the step that installs Debian packages.
+    pub install_env: Vec<(String, String)>,
+    /// Folders that the installation takes for granted.
+    pub folders: Vec<String>,
+    /// Files that its steps read, by name.
+    pub files: Vec<(String, Source)>,
+    /// What is run after the installation of Debian packages.
+    pub steps: Vec<RecipeStep>,
+}
+
+/// A program that a recipe runs in the image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecipeStep {
+    /// Its file name.
+    pub program: &'static str,
+    /// Its text, for `sh`.
+    pub text: &'static str,
+    /// Its arguments.
+    pub arguments: Vec<Argument>,
+}
+
+/// An argument of a recipe's program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Argument {
+    /// A word.
+    Text(String),
+    /// The path of one of the recipe's files, by its name.
+    File(String),
 }
 
 /// An environment variable that loading a flow takes.

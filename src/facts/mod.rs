@@ -134,6 +134,8 @@ pub struct FileFact {
     pub digest: String,
     /// Its content where the plan depends on it; none if it is not UTF-8.
     pub text: Option<String>,
+    /// Its first byte, by which binary formats differ.
+    pub first: Option<u8>,
 }
 
 /// What a path is needed for.
@@ -211,6 +213,9 @@ impl Gatherer<'_> {
         }
         for pair in storage.files.iter().flat_map(|files| &files.value) {
             self.path(&pair.key, Need::Bytes);
+        }
+        for (path, is_key) in storage.files_in_tables() {
+            self.path(path, if is_key { Need::Text } else { Need::Bytes });
         }
     }
 
@@ -382,6 +387,7 @@ fn file(path: &Path, need: Need) -> io::Result<FileFact> {
     let executable = open.metadata().map_err(name)?.permissions().mode() & 0o111 != 0;
     let mut hasher = Sha256::new();
     let mut size = 0;
+    let mut first = None;
     let mut kept = Vec::new();
     let mut buffer = vec![0; 1 << 16];
     loop {
@@ -391,6 +397,7 @@ fn file(path: &Path, need: Need) -> io::Result<FileFact> {
         }
         hasher.update(&buffer[..count]);
         size += count as u64;
+        first = first.or(buffer.first().copied());
         if need == Need::Text {
             kept.extend_from_slice(&buffer[..count]);
         }
@@ -405,6 +412,7 @@ fn file(path: &Path, need: Need) -> io::Result<FileFact> {
         executable,
         digest: hex(&hasher.finalize()),
         text,
+        first,
     })
 }
 

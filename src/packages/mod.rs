@@ -10,6 +10,7 @@ mod debian;
 mod distributions;
 mod lookup;
 mod odbc;
+pub mod recipes;
 mod table;
 
 pub use debian::{Package, package};

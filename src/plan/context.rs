@@ -9,9 +9,10 @@ use std::path::Path;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::{deb822, dockerfile};
 use crate::facts::{FileFact, hex};
 use crate::runtime;
-use crate::storage::{Base, Check, FileEntry, NeededPackage, Phase, Storage, Tree};
+use crate::storage::{Base, Check, FileEntry, NeededPackage, Phase, Recipe, Source, Storage, Tree};
 
 /// One file or folder of the context.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -186,6 +187,8 @@ pub(super) fn entries(storage: &Storage) -> Vec<ContextEntry> {
         text("check/check.json", json(&check_spec(storage, exclude)), "what the check looks at");
     }
     text("flows/flows.json", json(&flows_spec(storage)), "names and locations of the flows");
+    entries.extend(repositories(storage));
+    entries.extend(storage.recipes.iter().flat_map(recipe));
     for (at, flow) in storage.flows.iter().enumerate() {
         // Several flows of one script are one file.
         if script_index(storage, at) == at {
@@ -259,6 +262,63 @@ fn system(storage: &Storage, text: &mut impl FnMut(&str, String, &str)) {
 
 /// What is printed where the base has no apt.
 pub(super) const WITHOUT_APT: &str = "without-apt.txt";
+
+/// The repositories as templates, their keys that are files, and the program that reads them.
+fn repositories(storage: &Storage) -> Vec<ContextEntry> {
+    let mut entries = Vec::new();
+    let mut push = |path: String, content: Content, because: &str| {
+        let because = because.to_owned();
+        entries.push(ContextEntry { path: format!("{APT}/{path}"), content, because });
+    };
+    for repository in &storage.apt_repositories {
+        let name = |at: usize| dockerfile::key_name(&repository.name, at);
+        let paths: Vec<String> =
+            (0..repository.keys.len()).map(|at| format!("{KEYS}/{}", name(at))).collect();
+        let because = &repository.because;
+        let text = deb822::sources(repository, &paths);
+        push(format!("{}.sources", repository.name), Content::Text(text), because);
+        for (at, key) in repository.keys.iter().enumerate() {
+            if let Source::File(file) = key {
+                // Nobody executes a key.
+                let file = FileFact { executable: false, ..file.clone() };
+                push(format!("keys/{}", name(at)), Content::File(file), because);
+            }
+        }
+    }
+    if !storage.apt_repositories.is_empty() {
+        let (name, program) = runtime::REPOSITORIES;
+        let because = "makes of repositories what apt takes";
+        push(name.to_owned(), Content::Text(program.to_owned()), because);
+    }
+    entries
+}
+
+/// What a recipe's steps run and read.
+fn recipe(recipe: &Recipe) -> Vec<ContextEntry> {
+    let folder = recipe_folder(recipe);
+    let entry = |name: &str, content: Content| ContextEntry {
+        path: format!("{folder}/{name}"),
+        content,
+        because: recipe.origin.clone(),
+    };
+    let text = |text: &str| Content::Text(text.to_owned());
+    let steps = recipe.steps.iter().map(|step| entry(step.program, text(step.text)));
+    let files = recipe.files.iter().filter_map(|(name, source)| match source {
+        Source::File(file) => Some(entry(name, Content::File(file.clone()))),
+        Source::Url { .. } => None,
+    });
+    steps.chain(files).collect()
+}
+
+/// The folder of repositories, in the context and among what is fetched.
+pub(super) const APT: &str = "apt";
+/// Where apt reads the keys of repositories.
+pub(super) const KEYS: &str = "/mnt/flowstorage/keys";
+
+/// The folder of a recipe, in the context and among what is fetched.
+pub(super) fn recipe_folder(recipe: &Recipe) -> String {
+    format!("recipes/{}", recipe.name)
+}
 
 /// Debian's images delete downloaded packages, which a cache mount is there to keep.
 const KEEP_PACKAGES: &str = "Binary::apt::APT::Keep-Downloaded-Packages \"true\";\n";

@@ -4,6 +4,7 @@
 
 pub mod bake;
 pub mod context;
+mod deb822;
 mod dockerfile;
 pub mod quote;
 pub mod shell;

@@ -12,6 +12,9 @@ mod habits;
 mod modules;
 mod names;
 mod packages;
+mod recipes;
+mod repositories;
+mod tables;
 mod unknown;
 pub mod values;
 mod versions;
@@ -197,9 +200,16 @@ impl Resolver<'_> {
         let references = self.references(overrides);
         let platforms = self.platforms(overrides, kwargs.platforms);
         let address = self.address();
+        let added = self.recipes(&platforms);
+        let apt_repositories = self.repositories(added.repositories);
 
         let mut env = runtime.env(&settings);
         env.retain(|(key, _)| pairs(spec.env_vars.as_ref()).all(|pair| pair.key != *key));
+        env.extend(added.env.into_iter().filter(|(key, value)| {
+            // What adds to a variable has its place before the user's own addition.
+            let extends = value.contains(&format!("${key}"));
+            extends || pairs(spec.env_vars.as_ref()).all(|pair| pair.key != *key)
+        }));
         env.extend(pairs(spec.env_vars.as_ref()).map(|p| (p.key.clone(), p.value.clone())));
 
         let (engine, build_packages) =
@@ -214,7 +224,7 @@ impl Resolver<'_> {
                 platforms: &platforms,
                 requirements: &requirements,
                 scripts: &paths,
-                recipes: Vec::new(),
+                recipes: added.packages,
             });
         let workdir = runtime.workdir(&settings);
         let prefect1 = prefect1_fields(spec, overrides);
@@ -236,6 +246,8 @@ impl Resolver<'_> {
             needed,
             without_apt,
             odbc_drivers,
+            apt_repositories,
+            recipes: added.recipes,
             requirements,
             engine,
             files,

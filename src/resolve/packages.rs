@@ -58,9 +58,7 @@ impl Resolver<'_> {
         let known = context.base.and_then(base::known);
         let mut found = Collected::default();
         // A recipe is the user's word: no switch takes its packages away.
-        for package in context.recipes.iter().cloned() {
-            found.add_names(package.names, package.phase, package.because);
-        }
+        found.0.extend(context.recipes);
         let said = found.0.len();
         let mentioned = self.mentioned(context.scripts);
         if self.infers() {
@@ -422,7 +420,9 @@ impl Collected {
                 known.because.push_str("; ");
                 known.because.push_str(&because);
             }
-            None => self.0.push(NeededPackage { names, phase, because }),
+            None => {
+                self.0.push(NeededPackage { names, phase, because, is_required: false });
+            }
         }
     }
 }

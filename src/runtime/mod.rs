@@ -31,6 +31,9 @@ pub const HEADERS: (&str, &str) = ("headers.py", include_str!("image/headers.py"
 /// The program that keeps what was compiled as wheels, run in the build stage.
 pub const WHEELS: &str = include_str!("image/wheels.py");
 
+/// The program that makes of repositories what apt takes, for `sh`.
+pub const REPOSITORIES: (&str, &str) = ("repositories.sh", include_str!("image/repositories.sh"));
+
 /// What a runtime decides.
 pub trait Runtime {
     /// The image to start from where the spec names none.

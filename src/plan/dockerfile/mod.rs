@@ -9,6 +9,8 @@
 mod apt;
 mod python;
 
+pub(super) use apt::key_name;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -54,6 +56,8 @@ pub(super) fn dockerfile(storage: &Storage) -> String {
     let mut writer =
         Writer { storage, escape, base, user, text: String::new(), own: is_beside_users(storage) };
     writer.uv();
+    writer.downloads();
+    writer.repositories();
     writer.system();
     writer.build();
     writer.app();
