@@ -41,6 +41,8 @@ pub struct Storage {
     /// Debian packages that nobody named, each with its reason: what dependencies, flows and
     /// recipes need.
     pub needed: Vec<NeededPackage>,
+    /// Whether packages that nobody named are looked for.
+    pub infer: bool,
     /// Python packages.
     pub requirements: Requirements,
     /// The workflow engine, to be installed where the base lacks it.

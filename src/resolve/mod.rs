@@ -223,6 +223,7 @@ impl Resolver<'_> {
             system_packages: list(spec.system_packages.as_ref()),
             build_packages,
             needed: Vec::new(),
+            infer: spec.infer_system_packages.as_ref().is_none_or(|keyed| keyed.value),
             requirements,
             engine,
             files,
@@ -381,6 +382,10 @@ impl Resolver<'_> {
         }
         for path in self.inferred_requirements(kind, scripts) {
             requirements::read_file(&path, &text_of, &mut result, &mut self.problems);
+        }
+        if spec.index_url.is_some() || spec.extra_index_urls.is_some() {
+            // Whoever names indexes has those of the lock in mind, perhaps under other names.
+            result.wanted.retain(|requirement| !requirement.is_locked_index());
         }
         result
     }

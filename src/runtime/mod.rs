@@ -26,6 +26,9 @@ pub const PROGRAMS: &[(&str, &str)] = &[
 pub const MODULES_PATH: (&str, &str) = ("modules_path.py", include_str!("image/modules_path.py"));
 /// The program that keeps what was compiled as wheels, run in the build stage.
 pub const WHEELS: &str = include_str!("image/wheels.py");
+/// The part of it that finds Debian packages, and its name.
+pub const WHEEL_PACKAGES: (&str, &str) =
+    ("wheel_packages.py", include_str!("image/wheel_packages.py"));
 
 /// What a runtime decides.
 pub trait Runtime {
