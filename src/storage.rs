@@ -49,6 +49,8 @@ pub struct Storage {
     pub apt_repositories: Vec<AptRepository>,
     /// Named bundles of packages and settings.
     pub recipes: Vec<Recipe>,
+    /// Whether packages that nobody named are looked for.
+    pub infer: bool,
     /// Python packages.
     pub requirements: Requirements,
     /// The workflow engine, to be installed where the base lacks it.

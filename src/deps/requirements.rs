@@ -34,6 +34,11 @@ impl Requirement {
         self.line.contains(HASH)
     }
 
+    /// Whether it is the index that a lock names.
+    pub fn is_locked_index(&self) -> bool {
+        self.locked && self.line.starts_with("--")
+    }
+
     /// The line without hashes, as people write it.
     pub fn without_hashes(&self) -> &str {
         self.line.split_once(HASH).map_or(self.line.as_str(), |(line, _)| line.trim_end())
@@ -109,9 +114,9 @@ impl Requirements {
         !self.is_empty() && self.installed().all(|requirement| requirement.locked)
     }
 
-    /// Whether a lock names indexes besides the default one.
+    /// Whether a lock names indexes.
     pub fn locked_indexes(&self) -> bool {
-        self.wanted.iter().any(|r| r.locked && r.line.starts_with("--extra-index-url"))
+        self.wanted.iter().any(Requirement::is_locked_index)
     }
 
     /// What is wanted, without the options.

@@ -179,6 +179,11 @@ pub(super) fn entries(storage: &Storage) -> Vec<ContextEntry> {
     }
     if super::compiles(storage) {
         text("python/wheels.py", runtime::WHEELS.to_owned(), "keeps what was compiled");
+        if storage.infer {
+            let (name, program) = runtime::WHEEL_PACKAGES;
+            let because = "finds the packages of what was linked";
+            text(&format!("python/{name}"), program.to_owned(), because);
+        }
     }
     for (name, program) in runtime::PROGRAMS {
         text(&format!("programs/{name}"), (*program).to_owned(), "serialises and checks flows");

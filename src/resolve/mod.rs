@@ -248,6 +248,7 @@ impl Resolver<'_> {
             odbc_drivers,
             apt_repositories,
             recipes: added.recipes,
+            infer: self.infers(),
             requirements,
             engine,
             files,
@@ -406,6 +407,10 @@ impl Resolver<'_> {
         }
         for path in self.inferred_requirements(kind, scripts) {
             requirements::read_file(&path, &text_of, &mut result, &mut self.problems);
+        }
+        if spec.index_url.is_some() || spec.extra_index_urls.is_some() {
+            // Whoever names indexes has those of the lock in mind, perhaps under other names.
+            result.wanted.retain(|requirement| !requirement.is_locked_index());
         }
         result
     }

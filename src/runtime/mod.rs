@@ -30,6 +30,9 @@ pub const AVAILABLE: (&str, &str) = ("available.sh", include_str!("image/availab
 pub const HEADERS: (&str, &str) = ("headers.py", include_str!("image/headers.py"));
 /// The program that keeps what was compiled as wheels, run in the build stage.
 pub const WHEELS: &str = include_str!("image/wheels.py");
+/// The part of it that finds Debian packages, and its name.
+pub const WHEEL_PACKAGES: (&str, &str) =
+    ("wheel_packages.py", include_str!("image/wheel_packages.py"));
 
 /// The program that makes of repositories what apt takes, for `sh`.
 pub const REPOSITORIES: (&str, &str) = ("repositories.sh", include_str!("image/repositories.sh"));

@@ -80,9 +80,8 @@ fn locks_say_what_their_tools_export() {
         let ours: BTreeSet<Parsed> = lines.iter().map(|line| parsed(line, condition)).collect();
         assert_eq!(ours, exported(&files, condition), "{name}");
         assert_eq!(lines.len(), count, "{name}");
-        let mut sorted = lines.clone();
-        sorted.sort();
-        assert_eq!(lines, sorted, "{name}");
+        let name_of = |line: &String| line.split("==").next().map(str::to_owned);
+        assert!(lines.is_sorted_by_key(name_of), "{name}: {lines:?}");
     }
 }
 

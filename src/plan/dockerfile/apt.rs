@@ -20,6 +20,10 @@ const RECIPE: &str = "/mnt/flowstorage/recipe";
 /// Where what was fetched is seen.
 const DOWNLOADS: &str = "/mnt/flowstorage/downloads";
 
+/// Removes what apt-get and dpkg leave behind.
+const CLEAN: &str = "rm -rf /var/log/apt /var/log/dpkg.log /var/log/alternatives.log \
+                     /var/cache/ldconfig/aux-cache /var/cache/debconf/*-old";
+
 impl Writer<'_> {
     /// What the builder fetches by checksum.
     pub(super) fn downloads(&mut self) {
@@ -166,11 +170,7 @@ impl Writer<'_> {
                 ));
             }
         }
-        commands.push(
-            "rm -rf /var/log/apt /var/log/dpkg.log /var/log/alternatives.log \
-             /var/cache/ldconfig/aux-cache /var/cache/debconf/*-old"
-                .to_owned(),
-        );
+        commands.push(CLEAN.to_owned());
         let mut mounts = self.apt_mounts();
         // One by one: a step must not run anew because of what another one mounts.
         mounts.extend(programs.iter().map(|program| self.bind(&format!("system/{program}"))));
@@ -235,6 +235,28 @@ impl Writer<'_> {
         };
         let commands: Vec<String> = recipe.steps.iter().map(command).collect();
         self.run(&mounts, &commands);
+    }
+
+    /// Installs what a file of another stage lists, which may be nothing, and shows another file.
+    pub(super) fn apt_listed(&mut self, stage: &str, packages: &str, findings: &str) {
+        let mut mounts = self.apt_mounts();
+        // Only the two: what else is there changes more often.
+        for file in [packages, findings] {
+            mounts.push(format!("type=bind,from={stage},source={file},target={file}"));
+        }
+        let escape = self.escape;
+        self.run(
+            &mounts,
+            &[
+                format!("if test -s {packages}; then {escape}\n    cat {findings}"),
+                "apt-get update --quiet".to_owned(),
+                format!(
+                    "DEBIAN_FRONTEND=noninteractive xargs --arg-file={packages} {escape}\n      \
+                     apt-get install --yes --quiet --no-install-recommends"
+                ),
+                format!("{CLEAN}; {escape}\n    fi"),
+            ],
+        );
     }
 }
 
