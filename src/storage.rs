@@ -41,10 +41,16 @@ pub struct Storage {
     /// Debian packages that nobody named, each with its reason: what dependencies, flows and
     /// recipes need.
     pub needed: Vec<NeededPackage>,
+    /// What else to do where the base turns out to have no apt; none where it is known to have it.
+    pub without_apt: Option<String>,
+    /// Drivers of ODBC that the flows name.
+    pub odbc_drivers: Vec<String>,
     /// Repositories of Debian packages besides the base's.
     pub apt_repositories: Vec<AptRepository>,
     /// Named bundles of packages and settings.
     pub recipes: Vec<Recipe>,
+    /// Whether packages that nobody named are looked for.
+    pub infer: bool,
     /// Python packages.
     pub requirements: Requirements,
     /// The workflow engine, to be installed where the base lacks it.
@@ -97,6 +103,8 @@ pub struct NeededPackage {
     pub names: Vec<String>,
     /// Where it is needed.
     pub phase: Phase,
+    /// Whether the build fails where the base has it under none of these names.
+    pub is_required: bool,
     /// What needs it, on one line.
     pub because: String,
 }
@@ -108,6 +116,36 @@ pub enum Phase {
     Build,
     /// In the image.
     Run,
+}
+
+/// The package of Python's headers, which only a Python of the distribution's own needs.
+pub const PYTHON_HEADERS: &str = "python3-dev";
+
+impl NeededPackage {
+    /// Whether it is needed only where the base's Python comes without its headers.
+    pub fn is_python_headers(&self) -> bool {
+        self.names == [PYTHON_HEADERS]
+    }
+}
+
+impl Storage {
+    /// The packages of a phase that nobody named.
+    pub fn needed_in(&self, phase: Phase) -> impl Iterator<Item = &NeededPackage> {
+        self.needed.iter().filter(move |package| package.phase == phase)
+    }
+
+    /// The packages of a phase that the spec names.
+    pub fn named_in(&self, phase: Phase) -> &[String] {
+        match phase {
+            Phase::Build => &self.build_packages,
+            Phase::Run => &self.system_packages,
+        }
+    }
+
+    /// Whether anything is installed by apt in a phase.
+    pub fn has_packages(&self, phase: Phase) -> bool {
+        !self.named_in(phase).is_empty() || self.needed_in(phase).next().is_some()
+    }
 }
 
 impl Phase {

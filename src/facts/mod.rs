@@ -44,6 +44,8 @@ impl Machine<'_> {
 /// Everything that resolving a spec needs to know of the machine.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
+    /// The machine's architecture, as wheels name it: what is built for where no platform is given.
+    pub arch: String,
     /// What was found at each path, by the path as the spec has it.
     pub paths: BTreeMap<String, Found>,
     /// What each glob of `flows` matches, sorted.
@@ -79,13 +81,15 @@ impl Facts {
         self.text(path).and_then(deps::script_block).is_some()
     }
 
-    /// The file of requirements that a project without a spec has: `requirements.txt`, or else the
-    /// dependencies of `pyproject.toml`.
+    /// The file of requirements that a project without a spec has: `requirements.txt`, or else a
+    /// lock, or else the dependencies of `pyproject.toml`.
     pub fn requirements_file(&self) -> Option<&'static str> {
         let [_, pyproject] = PYTHON_VERSION_FILES;
         let declares = |text: &str| deps::declares_dependencies(text);
-        if self.text(REQUIREMENTS_FILE).is_some() {
-            Some(REQUIREMENTS_FILE)
+        let is_there = |name: &&'static str| self.text(name).is_some();
+        let mut exact = std::iter::once(REQUIREMENTS_FILE).chain(deps::lock::NAMES);
+        if let Some(name) = exact.find(|name| is_there(name)) {
+            Some(name)
         } else {
             self.text(pyproject).is_some_and(declares).then_some(pyproject)
         }
@@ -155,13 +159,19 @@ pub type ReadScript = (String, Result<Script, SyntaxError>);
 
 /// Looks at every path that a spec names. `read` is a script of it that was read before.
 pub fn gather(spec: &SpecFile, machine: Machine<'_>, read: Option<ReadScript>) -> Facts {
-    let facts = Facts { scripts: read.into_iter().collect(), ..Facts::default() };
+    let facts = Facts {
+        arch: std::env::consts::ARCH.to_owned(),
+        scripts: read.into_iter().collect(),
+        ..Facts::default()
+    };
     let mut gatherer = Gatherer { spec, folder: &spec.folder, machine, facts };
     for name in PYTHON_VERSION_FILES {
         gatherer.path(name, Need::Text);
     }
     if spec.is_script() {
-        gatherer.requirements(REQUIREMENTS_FILE);
+        for name in std::iter::once(REQUIREMENTS_FILE).chain(deps::lock::NAMES) {
+            gatherer.requirements(name);
+        }
     }
     for storage in &spec.storages {
         gatherer.storage(storage);
@@ -283,7 +293,9 @@ impl Gatherer<'_> {
         let beside = script.parent().map_or_else(|| in_project.clone(), |own| own.join(path));
         // A script is often run from elsewhere, and what it names is then relative to there. What
         // it does not name is the project's.
-        let is_inferred = PYTHON_VERSION_FILES.contains(&path) || path == REQUIREMENTS_FILE;
+        let is_inferred = PYTHON_VERSION_FILES.contains(&path)
+            || path == REQUIREMENTS_FILE
+            || deps::lock::NAMES.contains(&path);
         let elsewhere = (!is_inferred).then(|| self.machine.cwd.join(path));
         let places = [Some(beside.clone()), Some(in_project), elsewhere];
         places.into_iter().flatten().find(|place| place.exists()).unwrap_or(beside)

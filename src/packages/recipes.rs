@@ -150,9 +150,8 @@ pub fn program(name: &str) -> Option<(&'static str, &'static str)> {
 
 /// Puts values of options in their places.
 pub fn filled(text: &str, values: &BTreeMap<String, String>) -> String {
-    let fill = |text: String, (name, value): (&String, &String)| {
-        text.replace(&format!("<{name}>"), value)
-    };
+    let fill =
+        |text: String, (name, value): (&String, &String)| text.replace(&format!("<{name}>"), value);
     values.iter().fold(text.to_owned(), fill)
 }
 

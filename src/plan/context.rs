@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::{deb822, dockerfile};
 use crate::facts::{FileFact, hex};
 use crate::runtime;
-use crate::storage::{Base, Check, FileEntry, Phase, Recipe, Source, Storage, Tree};
+use crate::storage::{Base, Check, FileEntry, NeededPackage, Phase, Recipe, Source, Storage, Tree};
 
 /// One file or folder of the context.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,9 +158,10 @@ pub(super) fn entries(storage: &Storage) -> Vec<ContextEntry> {
             because: because.to_owned(),
         });
     };
-    if super::installs_debian_packages(storage, Phase::Run) || super::compiles(storage) {
+    if storage.has_packages(Phase::Run) || super::compiles(storage) {
         text("system/keep-packages.conf", KEEP_PACKAGES.to_owned(), "packages stay in the cache");
     }
+    system(storage, &mut text);
     if super::installs(storage) {
         let lines = |lines: Vec<&str>| lines.iter().flat_map(|line| [line, "\n"]).collect();
         let wanted: Vec<String> = storage.requirements.wanted_lines().collect();
@@ -178,6 +179,11 @@ pub(super) fn entries(storage: &Storage) -> Vec<ContextEntry> {
     }
     if super::compiles(storage) {
         text("python/wheels.py", runtime::WHEELS.to_owned(), "keeps what was compiled");
+        if storage.infer {
+            let (name, program) = runtime::WHEEL_PACKAGES;
+            let because = "finds the packages of what was linked";
+            text(&format!("python/{name}"), program.to_owned(), because);
+        }
     }
     for (name, program) in runtime::PROGRAMS {
         text(&format!("programs/{name}"), (*program).to_owned(), "serialises and checks flows");
@@ -232,6 +238,35 @@ pub(super) fn entries(storage: &Storage) -> Vec<ContextEntry> {
     entries.sort_by(|a, b| a.path.cmp(&b.path));
     entries
 }
+
+/// What the steps of apt run and print besides.
+fn system(storage: &Storage, text: &mut impl FnMut(&str, String, &str)) {
+    let (headers, others): (Vec<&NeededPackage>, Vec<_>) =
+        storage.needed.iter().partition(|package| package.is_python_headers());
+    let programs = [
+        (!others.is_empty(), runtime::AVAILABLE, "picks the names that the base's release has"),
+        (!headers.is_empty(), runtime::HEADERS, "says whether headers of Python are missing"),
+    ];
+    for (is_used, (name, program), because) in programs {
+        if is_used {
+            text(&format!("system/{name}"), program.to_owned(), because);
+        }
+    }
+    if let (Some(remedy), false) = (&storage.without_apt, storage.needed.is_empty()) {
+        let finding = serde_json::json!({
+            "level": "warning",
+            "check": "packages",
+            "subject": "apt",
+            "message": "the base has no apt: what is needed is not installed by us",
+            "remedy": remedy,
+        });
+        let line = format!("flowstorage-check: {finding}\n");
+        text(&format!("system/{WITHOUT_APT}"), line, "said where the base has no apt");
+    }
+}
+
+/// What is printed where the base has no apt.
+pub(super) const WITHOUT_APT: &str = "without-apt.txt";
 
 /// The repositories as templates, their keys that are files, and the program that reads them.
 fn repositories(storage: &Storage) -> Vec<ContextEntry> {
@@ -304,12 +339,13 @@ fn check_spec<'a>(storage: &'a Storage, exclude: &'a [String]) -> CheckSpec<'a> 
     let installs = super::installs(storage);
     let mut dependencies: Vec<Dependency<'a>> = Vec::new();
     for requirement in &storage.requirements.wanted {
-        if let Some(distribution) = &requirement.distribution
+        // What a lock brings besides may be of no use alone: what is imported is what was asked for.
+        if let Some(distribution) = requirement.distribution.as_ref().filter(|d| d.direct)
             && dependencies.iter().all(|known| known.name != distribution.name)
         {
             dependencies.push(Dependency {
                 name: &distribution.name,
-                requirement: &requirement.line,
+                requirement: requirement.without_hashes(),
                 optional: distribution.conditional,
             });
         }

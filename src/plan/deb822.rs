@@ -62,7 +62,8 @@ mod tests {
                 continue;
             }
             let is_continued = line.starts_with([' ', '\t']);
-            let (name, value) = if is_continued { ("", line) } else { line.split_once(':').unwrap() };
+            let (name, value) =
+                if is_continued { ("", line) } else { line.split_once(':').unwrap() };
             let words = value.split(|c: char| c.is_whitespace() || c == ',').map(str::to_owned);
             let words = words.filter(|word| !word.is_empty());
             if is_continued {

@@ -120,18 +120,9 @@ fn installs(storage: &Storage) -> bool {
     !storage.requirements.is_empty() || storage.engine.is_some()
 }
 
-/// Whether Debian packages are installed where a phase needs them.
-fn installs_debian_packages(storage: &Storage, phase: Phase) -> bool {
-    let named = match phase {
-        Phase::Build => &storage.build_packages,
-        Phase::Run => &storage.system_packages,
-    };
-    !named.is_empty() || storage.needed.iter().any(|package| package.phase == phase)
-}
-
 /// Whether there is a stage in which Python packages are compiled.
 fn compiles(storage: &Storage) -> bool {
-    installs(storage) && installs_debian_packages(storage, Phase::Build)
+    installs(storage) && storage.has_packages(Phase::Build)
 }
 
 /// The user's labels and what we record: flows with their locations, the runtime, our version.

@@ -177,11 +177,8 @@ mod tests {
         let base = known(&Base::Image("python:3.12-slim-bookworm".to_owned()));
         let platforms = ["linux/amd64".to_owned(), "linux/arm64".to_owned()];
         let found = targets(base.as_ref(), None, &platforms, "riscv64");
-        let target = |arch: &str| Target {
-            python: Some((3, 12)),
-            arch: arch.to_owned(),
-            glibc: (2, 36),
-        };
+        let target =
+            |arch: &str| Target { python: Some((3, 12)), arch: arch.to_owned(), glibc: (2, 36) };
         assert_eq!(found, [target("x86_64"), target("aarch64")]);
         let found = targets(None, Some((3, 9)), &[], "x86_64");
         let wanted =

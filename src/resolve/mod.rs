@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** pure; either every storage is valid, or every problem is returned.
 
+mod base;
 mod build;
 mod environment;
 mod files;
@@ -10,6 +11,7 @@ mod grammar;
 mod habits;
 mod modules;
 mod names;
+mod packages;
 mod recipes;
 mod repositories;
 mod tables;
@@ -215,6 +217,15 @@ impl Resolver<'_> {
         let mut labels: Vec<(String, String)> = kwargs.labels;
         labels.extend(pairs(spec.image_labels.as_ref()).map(|p| (p.key.clone(), p.value.clone())));
         let (repository, tag) = image?;
+        let packages::Inferred { needed, without_apt, odbc_drivers } =
+            self.inferred(packages::Context {
+                base: base.as_ref(),
+                python,
+                platforms: &platforms,
+                requirements: &requirements,
+                scripts: &paths,
+                recipes: added.packages,
+            });
         let workdir = runtime.workdir(&settings);
         let prefect1 = prefect1_fields(spec, overrides);
         let stored_as_script = settings.stored_as_script;
@@ -232,9 +243,12 @@ impl Resolver<'_> {
             env,
             system_packages: list(spec.system_packages.as_ref()),
             build_packages,
-            needed: added.packages,
+            needed,
+            without_apt,
+            odbc_drivers,
             apt_repositories,
             recipes: added.recipes,
+            infer: self.infers(),
             requirements,
             engine,
             files,
@@ -393,6 +407,10 @@ impl Resolver<'_> {
         }
         for path in self.inferred_requirements(kind, scripts) {
             requirements::read_file(&path, &text_of, &mut result, &mut self.problems);
+        }
+        if spec.index_url.is_some() || spec.extra_index_urls.is_some() {
+            // Whoever names indexes has those of the lock in mind, perhaps under other names.
+            result.wanted.retain(|requirement| !requirement.is_locked_index());
         }
         result
     }

@@ -9,7 +9,7 @@ use super::repositories::name_of;
 use super::tables::{Within, nearest};
 use crate::packages::recipes::{self, Choice, Kind};
 use crate::spec::document::{Entry, Node, Table};
-use crate::storage::{Argument, AptRepository, NeededPackage, Phase, Recipe, RecipeStep, Source};
+use crate::storage::{AptRepository, Argument, NeededPackage, Phase, Recipe, RecipeStep, Source};
 
 const KEY: &str = "recipes";
 
@@ -43,10 +43,14 @@ impl Resolver<'_> {
                 for entry in &table.entries {
                     match &entry.value.node {
                         Node::Table(options) => {
-                            self.recipe(within, &entry.key, options, entry.line, platforms, &mut added);
+                            self.recipe(
+                                within, &entry.key, options, entry.line, platforms, &mut added,
+                            );
                         }
                         Node::Boolean(true) => {
-                            self.recipe(within, &entry.key, &none, entry.line, platforms, &mut added);
+                            self.recipe(
+                                within, &entry.key, &none, entry.line, platforms, &mut added,
+                            );
                         }
                         Node::Boolean(false) => {}
                         other => {
@@ -151,7 +155,8 @@ impl Resolver<'_> {
                         let licence = recipes::filled(&choice.licence, &said.values);
                         let url = recipes::filled(&choice.url, &said.values);
                         let message = format!("the recipe `{name}` needs your word on {licence}");
-                        let remedy = format!("read {url}, and set {option} = true if you accept it");
+                        let remedy =
+                            format!("read {url}, and set {option} = true if you accept it");
                         self.problem_at(within, line, message, remedy);
                     }
                 }
@@ -214,6 +219,7 @@ fn add(name: &str, recipe: &recipes::Recipe, said: Said, origin: &str, added: &m
         recipe.when.iter().filter(|when| recipes::applies(&when.is, values)).collect();
     let packages = recipe.packages.iter().chain(also.iter().flat_map(|when| &when.packages));
     added.packages.extend(packages.map(|names| NeededPackage {
+        is_required: true,
         names: fill(names).split('|').map(|one| one.trim().to_owned()).collect(),
         phase: Phase::Run,
         because: because.clone(),
@@ -221,10 +227,10 @@ fn add(name: &str, recipe: &recipes::Recipe, said: Said, origin: &str, added: &m
     let env = recipe.env.iter().chain(also.iter().flat_map(|when| &when.env));
     added.env.extend(env.map(|(name, value)| (name.clone(), fill(value))));
     if let Some(repository) = &recipe.repository {
-        let known = repository.keys.iter().map(|key| Source::Url {
-            url: key.url.clone(),
-            sha256: key.sha256.clone(),
-        });
+        let known = repository
+            .keys
+            .iter()
+            .map(|key| Source::Url { url: key.url.clone(), sha256: key.sha256.clone() });
         added.repositories.push(AptRepository {
             name: repository.uris.first().map(|uri| name_of(uri)).unwrap_or_default(),
             types: vec!["deb".to_owned()],

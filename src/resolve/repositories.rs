@@ -120,7 +120,12 @@ impl Resolver<'_> {
             key if KNOWN.contains(&key) => {}
             "packages" => {
                 let remedy = "name packages in `system_packages` or `build_packages`";
-                self.problem_at(within, entry.line, "a repository has no packages of its own", remedy);
+                self.problem_at(
+                    within,
+                    entry.line,
+                    "a repository has no packages of its own",
+                    remedy,
+                );
             }
             key if key.to_lowercase().replace('-', "_").starts_with("allow_")
                 || key.to_lowercase() == "trusted" =>
@@ -146,7 +151,8 @@ impl Resolver<'_> {
         match (names.first(), paths.first(), table.get("components")) {
             (Some(suite), _, None) => {
                 let message = format!("the suite `{suite}` has no `components`");
-                let remedy = "add components = [\"main\"], or end the suite with `/` if it is a path";
+                let remedy =
+                    "add components = [\"main\"], or end the suite with `/` if it is a path";
                 self.problem_at(within, line, message, remedy);
             }
             (Some(suite), _, Some(entry)) if components.is_empty() => {
@@ -209,7 +215,8 @@ fn check_uri(text: &str) -> Fault {
         return fault(format!("`{}` is no address that apt fetches from", shown(text)), remedy);
     };
     let fits = |c: char| c.is_ascii_graphic() && !"\"'`\\<>|^,".contains(c);
-    if rest.trim_start_matches('/').is_empty() || !rest.starts_with('/') || !rest.chars().all(fits) {
+    if rest.trim_start_matches('/').is_empty() || !rest.starts_with('/') || !rest.chars().all(fits)
+    {
         let remedy = "write one address per item, with spaces and other special characters as %20";
         return fault(format!("`{}` is not the address of a repository", shown(text)), remedy);
     }
@@ -277,7 +284,6 @@ fn free(name: &str, taken: &[AptRepository]) -> String {
     std::iter::once(name.to_owned()).chain(numbered).find(is_free).unwrap_or_default()
 }
 
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -303,7 +309,8 @@ mod tests {
             (
                 check_uri as Check,
                 &["https://a.example.org/x%20y", "file:/srv/repo", "http://a/{id}/{version}"][..],
-                &["ftp://a/x", "a.example.org", "https://", "file:srv", "https://a/b c", "x\nY: z"][..],
+                &["ftp://a/x", "a.example.org", "https://", "file:srv", "https://a/b c", "x\nY: z"]
+                    [..],
             ),
             (
                 check_suite,

@@ -67,7 +67,12 @@ impl Resolver<'_> {
     }
 
     /// A file beside the spec, or an address with a checksum.
-    pub(super) fn source(&mut self, within: Within<'_>, name: &str, at: &Located) -> Option<Source> {
+    pub(super) fn source(
+        &mut self,
+        within: Within<'_>,
+        name: &str,
+        at: &Located,
+    ) -> Option<Source> {
         match &at.node {
             Node::String(text) if text.contains("://") => {
                 let remedy = format!("write {name} = {{ url = \"…\", sha256 = \"…\" }}");

@@ -40,7 +40,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("error", &["problem"]),
     ("spec", &["problem", "python"]),
     ("deps", &["problem", "spec"]),
-    ("facts", &["deps", "problem", "python", "spec"]),
+    ("facts", &["deps", "python", "spec"]),
     ("runtime", &["python", "spec", "storage"]),
     ("storage", &["deps", "facts", "image_ref", "problem", "spec", "user_file"]),
     ("registration", &["storage"]),

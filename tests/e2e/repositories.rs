@@ -43,8 +43,7 @@ fn a_package_comes_and_the_repository_goes() {
 
     let of_base = project.paths_in_layers(&base);
     let is_new = |path: &String| !of_base.contains(path) && !path.starts_with("blobs/");
-    let added: Vec<String> =
-        project.paths_in_layers(&image).into_iter().filter(is_new).collect();
+    let added: Vec<String> = project.paths_in_layers(&image).into_iter().filter(is_new).collect();
     assert_eq!(
         added,
         [
@@ -57,8 +56,7 @@ fn a_package_comes_and_the_repository_goes() {
     );
     project.docker(&["pull", "--quiet", PYTHON]).ok();
     let tools = "command -v curl wget gpg apt-key; dpkg -l 'gnupg*' 'curl' | grep ^ii";
-    let found =
-        |image: &str| project.docker(&["run", "--rm", image, "sh", "-c", tools]).out;
+    let found = |image: &str| project.docker(&["run", "--rm", image, "sh", "-c", tools]).out;
     assert_eq!(found(&image), found(PYTHON));
 }
 

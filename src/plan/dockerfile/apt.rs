@@ -4,11 +4,14 @@
 //! reason (logs, caches) is not in the layer. Repositories and their keys are mounted while apt-get
 //! runs, and are in no layer either.
 
-use super::super::context::{APT, KEYS, MOUNT, recipe_folder};
-use super::super::{installs_debian_packages, quote, shell};
-use super::Writer;
+use std::fmt::Write as _;
+
+use super::super::context::{APT, KEYS, MOUNT, WITHOUT_APT, recipe_folder};
+use super::super::{quote, shell};
 use super::quote::Dollar;
-use crate::storage::{Argument, Phase, Recipe, Source};
+use super::{PYTHON, Writer};
+use crate::runtime;
+use crate::storage::{Argument, NeededPackage, Phase, Recipe, Source};
 
 /// Where the stage of repositories leaves what apt takes.
 const PREPARED: &str = "/apt";
@@ -16,6 +19,10 @@ const PREPARED: &str = "/apt";
 const RECIPE: &str = "/mnt/flowstorage/recipe";
 /// Where what was fetched is seen.
 const DOWNLOADS: &str = "/mnt/flowstorage/downloads";
+
+/// Removes what apt-get and dpkg leave behind.
+const CLEAN: &str = "rm -rf /var/log/apt /var/log/dpkg.log /var/log/alternatives.log \
+                     /var/cache/ldconfig/aux-cache /var/cache/debconf/*-old";
 
 impl Writer<'_> {
     /// What the builder fetches by checksum.
@@ -63,9 +70,8 @@ impl Writer<'_> {
         if keys.any(|key| matches!(key, Source::Url { .. })) {
             mounts.push(self.bind_downloads(APT));
         }
-        let program = format!(
-            "sh {MOUNT}/{APT}/repositories.sh {MOUNT}/{APT} {DOWNLOADS} {PREPARED}"
-        );
+        let program =
+            format!("sh {MOUNT}/{APT}/repositories.sh {MOUNT}/{APT} {DOWNLOADS} {PREPARED}");
         self.run(&mounts, &[program]);
     }
 
@@ -90,8 +96,8 @@ impl Writer<'_> {
             let about = quote::comment(&recipe.about);
             self.line(&format!("# recipe {}: {about}", recipe.name));
         }
-        if installs_debian_packages(storage, Phase::Run) {
-            self.apt(&storage.system_packages, Phase::Run);
+        if storage.has_packages(Phase::Run) {
+            self.apt(Phase::Run);
         }
         for recipe in storage.recipes.iter().filter(|recipe| !recipe.steps.is_empty()) {
             self.steps(recipe);
@@ -123,17 +129,26 @@ impl Writer<'_> {
         mounts
     }
 
-    /// A step that installs named packages and those that a phase needs for a reason.
-    pub(super) fn apt(&mut self, packages: &[String], phase: Phase) {
+    /// A step that installs what the spec names and what is needed besides in a phase.
+    pub(super) fn apt(&mut self, phase: Phase) {
         let storage = self.storage;
-        let needed = storage.needed.iter().filter(|package| package.phase == phase);
+        let (required, inferred): (Vec<&NeededPackage>, Vec<_>) =
+            storage.needed_in(phase).partition(|package| package.is_required);
         let (single, several): (Vec<_>, Vec<_>) =
-            needed.map(|package| &package.names).partition(|names| names.len() == 1);
-        let names = packages.iter().chain(single.into_iter().flatten());
-        let mut names: Vec<String> = names.map(|name| shell::quote(name)).collect();
+            required.into_iter().map(|package| &package.names).partition(|names| names.len() == 1);
+        let named = storage.named_in(phase).iter().chain(single.into_iter().flatten());
+        let mut names: Vec<String> = named.map(|name| shell::quote(name)).collect();
         // Names of other releases are no packages here: apt takes the first that is one.
         let mut choices: Vec<String> =
             several.iter().map(|names| shell::quote(&names.join(" | "))).collect();
+        for words in [&mut names, &mut choices] {
+            words.sort();
+            words.dedup();
+        }
+        let is_inferred_alone = names.is_empty() && choices.is_empty();
+        let (words, programs) = self.inferred(&inferred);
+        names.extend(words);
+
         let mut env = String::new();
         let mut commands = vec!["apt-get update --quiet".to_owned()];
         if phase == Phase::Run {
@@ -144,10 +159,9 @@ impl Writer<'_> {
             let folders = recipes().flat_map(|recipe| &recipe.folders);
             commands.extend(folders.map(|folder| format!("mkdir -p {}", shell::quote(folder))));
         }
-        let separator = format!(" {}\n      ", self.escape);
-        for (command, words) in [("install", &mut names), ("satisfy", &mut choices)] {
-            words.sort();
-            words.dedup();
+        let escape = self.escape;
+        let separator = format!(" {escape}\n      ");
+        for (command, words) in [("install", &names), ("satisfy", &choices)] {
             if !words.is_empty() {
                 let words = words.join(&separator);
                 commands.push(format!(
@@ -156,12 +170,46 @@ impl Writer<'_> {
                 ));
             }
         }
-        commands.push(
-            "rm -rf /var/log/apt /var/log/dpkg.log /var/log/alternatives.log \
-             /var/cache/ldconfig/aux-cache /var/cache/debconf/*-old"
-                .to_owned(),
-        );
-        self.run(&self.apt_mounts(), &commands);
+        commands.push(CLEAN.to_owned());
+        let mut mounts = self.apt_mounts();
+        // One by one: a step must not run anew because of what another one mounts.
+        mounts.extend(programs.iter().map(|program| self.bind(&format!("system/{program}"))));
+        if is_inferred_alone && storage.without_apt.is_some() {
+            // Nobody asked for apt: a base without it is told what it should have.
+            mounts.push(self.bind(&format!("system/{WITHOUT_APT}")));
+            let first = &mut commands[0];
+            *first = format!("if command -v apt-get >/dev/null; then {escape}\n    {first}");
+            if let Some(last) = commands.last_mut() {
+                let _ = write!(last, "; {escape}\n    else cat {MOUNT}/system/{WITHOUT_APT}; fi");
+            }
+        }
+        self.run(&mounts, &commands);
+    }
+
+    /// Packages that nobody asked for, as words of a shell that the base's release decides, and the
+    /// files that these run.
+    fn inferred(&self, packages: &[&NeededPackage]) -> (Vec<String>, Vec<&'static str>) {
+        let (headers, others): (Vec<&NeededPackage>, Vec<_>) =
+            packages.iter().partition(|package| package.is_python_headers());
+        let mut names: Vec<String> =
+            others.iter().map(|package| shell::quote(&package.names.join("|"))).collect();
+        names.sort();
+        names.dedup();
+        let mut words = Vec::new();
+        let mut programs = Vec::new();
+        if !names.is_empty() {
+            let (program, _) = runtime::AVAILABLE;
+            let separator = format!(" {}\n        ", self.escape);
+            let names = names.join(&separator);
+            programs.push(program);
+            words.push(format!("$(sh {MOUNT}/system/{program}{separator}{names})"));
+        }
+        if !headers.is_empty() {
+            let (program, _) = runtime::HEADERS;
+            programs.push(program);
+            words.push(format!("$({PYTHON} {MOUNT}/system/{program})"));
+        }
+        (words, programs)
     }
 
     /// What a recipe does besides packages and variables.
@@ -187,6 +235,28 @@ impl Writer<'_> {
         };
         let commands: Vec<String> = recipe.steps.iter().map(command).collect();
         self.run(&mounts, &commands);
+    }
+
+    /// Installs what a file of another stage lists, which may be nothing, and shows another file.
+    pub(super) fn apt_listed(&mut self, stage: &str, packages: &str, findings: &str) {
+        let mut mounts = self.apt_mounts();
+        // Only the two: what else is there changes more often.
+        for file in [packages, findings] {
+            mounts.push(format!("type=bind,from={stage},source={file},target={file}"));
+        }
+        let escape = self.escape;
+        self.run(
+            &mounts,
+            &[
+                format!("if test -s {packages}; then {escape}\n    cat {findings}"),
+                "apt-get update --quiet".to_owned(),
+                format!(
+                    "DEBIAN_FRONTEND=noninteractive xargs --arg-file={packages} {escape}\n      \
+                     apt-get install --yes --quiet --no-install-recommends"
+                ),
+                format!("{CLEAN}; {escape}\n    fi"),
+            ],
+        );
     }
 }
 

@@ -116,7 +116,7 @@ impl Writer<'_> {
         self.line(&text);
     }
 
-    /// A folder of our context, seen while a step runs.
+    /// A folder or file of our context, seen while a step runs.
     fn bind(&self, folder: &str) -> String {
         let from = if self.own { "from=flowstorage," } else { "" };
         format!("type=bind,{from}source={folder},target={MOUNT}/{folder}")
