@@ -243,8 +243,9 @@ pub(super) fn entries(storage: &Storage) -> Vec<ContextEntry> {
 fn system(storage: &Storage, text: &mut impl FnMut(&str, String, &str)) {
     let (headers, others): (Vec<&NeededPackage>, Vec<_>) =
         storage.needed.iter().partition(|package| package.is_python_headers());
+    let inferred = |package: &&NeededPackage| !package.is_required;
     let programs = [
-        (!others.is_empty(), runtime::AVAILABLE, "picks the names that the base's release has"),
+        (others.iter().any(inferred), runtime::AVAILABLE, "picks the names that the base's release has"),
         (!headers.is_empty(), runtime::HEADERS, "says whether headers of Python are missing"),
     ];
     for (is_used, (name, program), because) in programs {

@@ -53,7 +53,8 @@ for key in "$sent"/keys/* "$downloaded"/*; do
     form=$(form "$key" "the key ${name%.key}")
     cp "$key" "$result/keys/${name%.key}.$form"
     chmod 644 "$result/keys/${name%.key}.$form"
-    echo "s|/$name\\( \\|\$\\)|/${name%.key}.$form\\1|g" >>"$script"
+    # printf: the echo of some shells reads backslashes itself.
+    printf 's,/%s\( \|$\),/%s.%s\\1,g\n' "$name" "${name%.key}" "$form" >>"$script"
 done
 for file in "$sent"/*.sources; do
     sed -f "$script" "$file" >"$result/${file##*/}"
