@@ -245,7 +245,11 @@ fn system(storage: &Storage, text: &mut impl FnMut(&str, String, &str)) {
         storage.needed.iter().partition(|package| package.is_python_headers());
     let inferred = |package: &&NeededPackage| !package.is_required;
     let programs = [
-        (others.iter().any(inferred), runtime::AVAILABLE, "picks the names that the base's release has"),
+        (
+            others.iter().any(inferred),
+            runtime::AVAILABLE,
+            "picks the names that the base's release has",
+        ),
         (!headers.is_empty(), runtime::HEADERS, "says whether headers of Python are missing"),
     ];
     for (is_used, (name, program), because) in programs {
