@@ -51,6 +51,8 @@ pub struct Storage {
     pub recipes: Vec<Recipe>,
     /// Whether packages that nobody named are looked for.
     pub infer: bool,
+    /// Programs that must be on PATH in the image.
+    pub required_commands: Vec<String>,
     /// Python packages.
     pub requirements: Requirements,
     /// The workflow engine, to be installed where the base lacks it.

@@ -249,6 +249,7 @@ impl Resolver<'_> {
             apt_repositories,
             recipes: added.recipes,
             infer: self.infers(),
+            required_commands: list(spec.required_commands.as_ref()),
             requirements,
             engine,
             files,

@@ -61,7 +61,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "user_file",
         ],
     ),
-    ("plan", &["facts", "image_ref", "runtime", "spec", "storage"]),
+    ("plan", &["facts", "image_ref", "packages", "runtime", "spec", "storage"]),
     ("stage", &["facts", "plan"]),
     ("docker", &["error", "host", "plan", "plugin"]),
     ("drive", &["docker", "progress", "render"]),

@@ -15,6 +15,7 @@ mod faults;
 mod flows;
 mod golden;
 mod image;
+mod libraries;
 mod modules;
 mod output;
 mod packages;
