@@ -17,6 +17,7 @@ mod golden;
 mod image;
 mod modules;
 mod output;
+mod packages;
 mod plugin;
 mod prefect3;
 mod registration;
