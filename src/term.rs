@@ -82,10 +82,12 @@ impl Term {
         self.note(&format!("{label} {message}"));
     }
 
-    /// Writes what the user can do.
+    /// Writes what the user can do, a line for each thing.
     pub fn hint(&mut self, remedy: &str) {
         let label = self.paint("hint:", "1;36");
-        self.note(&format!("{label} {remedy}"));
+        for line in remedy.lines() {
+            self.note(&format!("{label} {line}"));
+        }
     }
 
     /// Writes every problem with its place and remedy.

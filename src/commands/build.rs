@@ -7,6 +7,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
+use super::explanation::{self, Build, Explained};
 use super::{local_base, registration};
 use crate::cli::{BuildArgs, Format, Progress};
 use crate::docker::image::{self, Whereabouts};
@@ -43,6 +44,7 @@ pub fn run(args: &BuildArgs, call: &Call, host: &mut Host) -> anyhow::Result<()>
                 step: None,
                 cause: place.unwrap_or_default() + &problem.message,
                 remedy: Some(problem.remedy.clone()),
+                add: Vec::new(),
             }
         };
         let failed = problems.iter().map(failed).collect();
@@ -103,7 +105,14 @@ fn build(args: &BuildArgs, call: &Call, host: &mut Host) -> anyhow::Result<()> {
     }
 
     if driven.exited.code != 0 {
-        return Err(failed(args, &driven, mode, host)?);
+        let build = Build {
+            storages: &storages,
+            bake: &bake,
+            docker: &docker,
+            builder: args.builder.as_deref(),
+            socket: call.socket.as_deref(),
+        };
+        return Err(failed(args, &driven, mode, &build, host)?);
     }
     let metadata_path = staged.path().join(METADATA_FILE);
     let metadata = std::fs::read_to_string(&metadata_path)
@@ -248,11 +257,20 @@ fn reports(
     storages.iter().zip(plans).map(report).collect()
 }
 
+/// One failure, as the user is told of it.
+struct Told {
+    failure: Failure,
+    error: Error,
+    /// Lines to write into the spec.
+    add: Vec<String>,
+}
+
 /// Says why a build failed; returns the error that ends the command.
 fn failed(
     args: &BuildArgs,
     driven: &Driven,
     mode: Mode,
+    build: &Build<'_>,
     host: &mut Host,
 ) -> anyhow::Result<anyhow::Error> {
     // 130 is what Docker's own commands exit with when they are stopped.
@@ -260,9 +278,23 @@ fn failed(
         return Ok(Error::Cancelled.into());
     }
     let failures = driven.graph.failures();
-    let mut causes: Vec<(Failure, Error)> =
-        failures.into_iter().map(|failure| (failure.clone(), error_of(&failure))).collect();
-    if causes.is_empty() {
+    if !matches!(mode, Mode::Quiet | Mode::RawJson) {
+        let (width, style) = (host.term.width, host.term.style);
+        for failure in &failures {
+            let context = render::failure_context(failure, width, style);
+            if !context.is_empty() {
+                host.term.note(context.trim_end());
+            }
+        }
+    }
+    let mut told = Vec::new();
+    for failure in failures {
+        let explained = explanation::of_failure(&failure, build, host)?;
+        let error = error_of(&failure, explained.as_ref());
+        let add = explained.map(|explained| explained.add).unwrap_or_default();
+        told.push(Told { failure, error, add });
+    }
+    if told.is_empty() {
         let texts: Vec<&str> = driven.graph.texts().collect();
         let error = fault::classify(texts.iter().copied()).unwrap_or_else(|| {
             let last = texts.iter().rev().find(|text| !text.trim().is_empty());
@@ -270,19 +302,10 @@ fn failed(
             let code = driven.exited.code;
             Error::Build(Fault::bare(format!("docker buildx ended with exit code {code}: {said}")))
         });
-        causes.push((Failure::default(), error));
-    }
-    if !matches!(mode, Mode::Quiet | Mode::RawJson) {
-        let (width, style) = (host.term.width, host.term.style);
-        for (failure, _) in &causes {
-            let context = render::failure_context(failure, width, style);
-            if !context.is_empty() {
-                host.term.note(context.trim_end());
-            }
-        }
+        told.push(Told { failure: Failure::default(), error, add: Vec::new() });
     }
     if args.format == Format::Json {
-        let report = |(failure, error): &(Failure, Error)| {
+        let report = |Told { failure, error, add }: &Told| {
             let names: Vec<String> = if failure.targets.is_empty() {
                 driven.graph.targets().to_vec()
             } else {
@@ -292,14 +315,15 @@ fn failed(
                 name,
                 step: failure.step.clone(),
                 cause: error.to_string(),
-                remedy: error.hint().map(str::to_owned),
+                remedy: error.hint().map(|hint| hint.replace('\n', "; ")),
+                add: add.clone(),
             };
             names.into_iter().map(one).collect::<Vec<_>>()
         };
-        let failed = causes.iter().flat_map(report).collect();
+        let failed = told.iter().flat_map(report).collect();
         host.term.result(&report::json(&BuildReport::new(Vec::new(), failed)))?;
     }
-    let mut errors = causes.into_iter().map(|(_, error)| error);
+    let mut errors = told.into_iter().map(|told| told.error);
     let first = errors.next().unwrap_or(Error::Cancelled);
     for other in errors {
         // The last one is printed where every command's error is.
@@ -312,17 +336,26 @@ fn failed(
 }
 
 /// The error that a failure stands for.
-fn error_of(failure: &Failure) -> Error {
-    let known = if !failure.findings.is_empty() {
-        None
-    } else if failure.exit_code.is_some() {
-        fault::classify_in_image(failure.log_tail.iter().map(String::as_str))
-    } else {
-        let texts = failure.texts.iter().map(String::as_str);
-        fault::classify(failure.error.lines().chain(texts))
-    };
-    known
-        .unwrap_or_else(|| Error::Build(Fault { message: failure.cause(), hint: failure.remedy() }))
+fn error_of(failure: &Failure, explained: Option<&Explained>) -> Error {
+    let unknown = || Error::Build(Fault { message: failure.cause(), hint: failure.remedy() });
+    if !failure.findings.is_empty() {
+        return unknown();
+    }
+    if failure.exit_code.is_some() {
+        let fault = fault::classify_in_image(failure.log_tail.iter().map(String::as_str));
+        return match (fault, explained) {
+            // What a retry may cure is told so, whatever else was said on the way.
+            (Some(fault @ Error::Network(_)), _) | (Some(fault), None) => fault,
+            (_, Some(explained)) => explained.error(),
+            (None, None) => unknown(),
+        };
+    }
+    let texts = failure.texts.iter().map(String::as_str);
+    fault::classify(failure.error.lines().chain(texts)).unwrap_or_else(|| {
+        // The builder's own words name the thing; the table adds what to do.
+        let hint = explained.and_then(|explained| explained.explanation.fix.advice.clone());
+        Error::Build(Fault { message: failure.cause(), hint })
+    })
 }
 
 /// A file that others may read as far as the umask lets them: other programs are meant to.

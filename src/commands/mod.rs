@@ -4,6 +4,8 @@
 
 pub mod build;
 pub mod check;
+pub mod explain;
+mod explanation;
 pub mod init;
 pub mod install;
 mod local_base;

@@ -67,6 +67,16 @@ impl Requests {
         stop::watch(socket, &sender, &Message::Stop)?;
         Ok(Self { sender, receiver })
     }
+
+    /// Asks for a stop by itself once `limit` has passed.
+    pub fn stop_after(&self, limit: Duration) {
+        let sender = self.sender.clone();
+        thread::spawn(move || {
+            thread::sleep(limit);
+            // Nobody listens any more where the process has ended by then.
+            let _ = sender.send(Message::Stop);
+        });
+    }
 }
 
 /// Runs a process to its end.
