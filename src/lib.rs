@@ -7,6 +7,7 @@
 pub mod cli;
 pub mod commands;
 pub mod deps;
+pub mod diff;
 pub mod docker;
 pub mod drive;
 pub mod error;

@@ -82,6 +82,20 @@ pub struct BuildReport {
     pub storages: Vec<BuiltReport>,
     /// What was not.
     pub failed: Vec<FailedReport>,
+    /// What `--fix` added.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fixed: Option<Vec<FixedReport>>,
+}
+
+/// What a storage lacked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct FixedReport {
+    /// The storage.
+    pub name: String,
+    /// Debian packages in the image.
+    pub system_packages: Vec<String>,
+    /// Debian packages only where Python packages are built.
+    pub build_packages: Vec<String>,
 }
 
 /// One image that was built.
@@ -126,7 +140,7 @@ pub struct FailedReport {
 impl BuildReport {
     /// A report on storages.
     pub fn new(storages: Vec<BuiltReport>, failed: Vec<FailedReport>) -> Self {
-        Self { schema_version: SCHEMA_VERSION, storages, failed }
+        Self { schema_version: SCHEMA_VERSION, storages, failed, fixed: None }
     }
 
     /// One line per image: `repository:tag@digest`.

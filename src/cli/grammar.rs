@@ -139,6 +139,14 @@ pub struct BuildArgs {
     #[arg(long, value_name = "string", value_hint = ValueHint::AnyPath)]
     pub metadata_file: Option<PathBuf>,
 
+    /// Add missing system packages and build again until it succeeds
+    #[arg(long)]
+    pub fix: bool,
+
+    /// Write what --fix found without asking
+    #[arg(short, long)]
+    pub yes: bool,
+
     /// Set type of progress output ("auto", "plain", "quiet", "rawjson", "tty"). Use plain to show container output
     #[arg(long, value_enum, value_name = "string", default_value = "auto")]
     pub progress: Progress,

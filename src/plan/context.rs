@@ -170,7 +170,8 @@ pub(super) fn entries(storage: &Storage) -> Vec<ContextEntry> {
             because: because.to_owned(),
         });
     };
-    if storage.has_packages(Phase::Run) || super::compiles(storage) {
+    let adds = !storage.added.run.is_empty();
+    if storage.has_packages(Phase::Run) || adds || super::compiles(storage) {
         text("system/keep-packages.conf", KEEP_PACKAGES.to_owned(), "packages stay in the cache");
     }
     system(storage, &mut text);

@@ -13,6 +13,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "commands",
         &[
             "cli",
+            "diff",
             "docker",
             "drive",
             "error",
@@ -72,6 +73,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// Modules that must not know files, processes, environment or clock.
 const PURE: &[&str] = &[
     "deps",
+    "diff",
     "image_ref",
     "init",
     "packages",
