@@ -100,7 +100,10 @@ fn every_package_is_known_and_of_use() {
     let known: BTreeSet<&str> = rows(DEBIAN).map(|row| row[0]).collect();
     let unknown: Vec<_> = named.difference(&known).collect();
     assert!(unknown.is_empty(), "not in the table of packages: {unknown:?}");
-    let of_no_use: Vec<_> = known.difference(&named).collect();
+    // A library that only Debian 13 has may be in a package that 12 has as well.
+    let in_trixie = rows(SONAMES).chain(rows(HEADERS)).map(|row| row[2]);
+    let used = named.into_iter().chain(in_trixie).collect();
+    let of_no_use: Vec<_> = known.difference(&used).collect();
     assert!(of_no_use.is_empty(), "named by no other table: {of_no_use:?}");
 }
 
