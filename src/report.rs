@@ -13,7 +13,7 @@ use crate::problem::Problem;
 use crate::python::SyntaxError;
 use crate::python::script::{FlowFound, Script, Value as PythonValue};
 use crate::spec::{StorageSpec, UnknownValue};
-use crate::storage::{Storage, Value};
+use crate::storage::{Phase, Storage, Value};
 
 /// The version of every JSON object here.
 const SCHEMA_VERSION: u32 = 1;
@@ -241,11 +241,35 @@ struct PlannedReport<'a> {
     bake: serde_json::Value,
 }
 
-#[derive(Serialize)]
-struct PackageReport<'a> {
+/// A Debian package of an image or of its build.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PackageReport<'a> {
     name: &'a str,
-    phase: &'a str,
-    because: String,
+    /// What it is called in other releases: the first name that the base has is taken.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    alternatives: &'a [String],
+    phase: &'static str,
+    because: &'a str,
+}
+
+/// Every Debian package that is installed, and why: first those of the image.
+pub fn packages(storage: &Storage) -> Vec<PackageReport<'_>> {
+    let mut all = Vec::new();
+    for (phase, key) in [(Phase::Run, "system_packages"), (Phase::Build, "build_packages")] {
+        let origin = storage.values.get(key).map_or("default", |value| value.origin.as_str());
+        all.extend(storage.named_in(phase).iter().map(|name| PackageReport {
+            name,
+            alternatives: &[],
+            phase: phase.name(),
+            because: origin,
+        }));
+        all.extend(storage.needed_in(phase).filter_map(|package| {
+            let (name, alternatives) = package.names.split_first()?;
+            let because = &package.because;
+            Some(PackageReport { name, alternatives, phase: phase.name(), because })
+        }));
+    }
+    all
 }
 
 #[derive(Serialize)]
@@ -258,22 +282,12 @@ struct EntryReport<'a> {
 
 /// The JSON object of `plan`.
 pub fn plan_json(storages: &[Storage], plans: &[Plan], bake: &str) -> String {
-    let planned = storages.iter().zip(plans).map(|(storage, plan)| {
-        let because = |key: &str| storage.values.get(key).map(|v| v.origin.clone());
-        let packages = |names: &'_ [String], key: &str, phase: &'static str| -> Vec<_> {
-            let because = because(key).unwrap_or_else(|| "default".to_owned());
-            names.iter().map(|name| (name.clone(), phase, because.clone())).collect()
-        };
-        let mut all = packages(&storage.system_packages, "system_packages", "run");
-        all.extend(packages(&storage.build_packages, "build_packages", "build"));
-        (storage, plan, all)
-    });
-    let planned: Vec<_> = planned.collect();
     let report = PlanReport {
         schema_version: SCHEMA_VERSION,
-        storages: planned
+        storages: storages
             .iter()
-            .map(|(storage, plan, packages)| PlannedReport {
+            .zip(plans)
+            .map(|(storage, plan)| PlannedReport {
                 name: &plan.name,
                 reference: reference(plan),
                 runtime: storage.runtime.name(),
@@ -282,14 +296,7 @@ pub fn plan_json(storages: &[Storage], plans: &[Plan], bake: &str) -> String {
                 flows: flows(storage),
                 values: values(&storage.values),
                 unknown: &storage.unknown,
-                system_packages: packages
-                    .iter()
-                    .map(|(name, phase, because)| PackageReport {
-                        name,
-                        phase,
-                        because: because.clone(),
-                    })
-                    .collect(),
+                system_packages: packages(storage),
                 context: plan.context.iter().map(entry).collect(),
                 dockerfile: &plan.dockerfile,
                 bake: serde_json::from_str(bake).unwrap_or_default(),
@@ -326,6 +333,7 @@ pub fn plan_text(storages: &[Storage], plans: &[Plan], bake: &str) -> String {
             let _ = writeln!(text, "{key:width$} = {}  ({})", value.value, value.origin);
         }
         text.push('\n');
+        packages_text(storage, &mut text);
         let _ = writeln!(text, "==> {}/Dockerfile for {} <==", plan.name, reference(plan));
         let _ = writeln!(text, "{}", plan.dockerfile);
         if let Some(folder) = &plan.user_context {
@@ -349,6 +357,25 @@ pub fn plan_text(storages: &[Storage], plans: &[Plan], bake: &str) -> String {
     }
     let _ = write!(text, "==> docker-bake.json <==\n{bake}");
     text
+}
+
+/// The packages for people, where there are any.
+fn packages_text(storage: &Storage, text: &mut String) {
+    let packages = packages(storage);
+    if packages.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "==> {}: Debian packages and why <==", storage.name);
+    let shown = |package: &PackageReport<'_>| {
+        let others = package.alternatives.iter().map(String::as_str);
+        std::iter::once(package.name).chain(others).collect::<Vec<_>>().join(" or ")
+    };
+    let width = packages.iter().map(|package| shown(package).len()).max().unwrap_or_default();
+    for package in &packages {
+        let (name, phase) = (shown(package), package.phase);
+        let _ = writeln!(text, "{phase:5}  {name:width$}  {}", package.because);
+    }
+    text.push('\n');
 }
 
 #[derive(Serialize)]

@@ -1,4 +1,4 @@
-//! requirements.txt files and single requirements.
+//! requirements.txt files and single requirements, and the lines that locks make of themselves.
 //!
 //! The format is pip's: <https://pip.pypa.io/en/stable/reference/requirements-file-format/>.
 //!
@@ -8,9 +8,11 @@
 use std::path::Path;
 use std::str::FromStr;
 
-use pep508_rs::{MarkerTree, Requirement as Pep508, VerbatimUrl};
+use pep440_rs::Operator;
+use pep508_rs::{MarkerTree, Requirement as Pep508, VerbatimUrl, VersionOrUrl};
 
-use super::tables;
+use super::wheel::{self, Target, Way};
+use super::{lock, tables};
 use crate::problem::{Place, Problem};
 
 /// One line for the installer.
@@ -22,15 +24,52 @@ pub struct Requirement {
     pub distribution: Option<Distribution>,
     /// Where it was declared.
     pub place: Place,
+    /// Whether it is from a lock, which names all that it needs too.
+    pub locked: bool,
 }
 
+impl Requirement {
+    /// Whether its line says which files it may be.
+    pub fn is_hashed(&self) -> bool {
+        self.line.contains(HASH)
+    }
+
+    /// Whether it is the index that a lock names.
+    pub fn is_locked_index(&self) -> bool {
+        self.locked && self.line.starts_with("--")
+    }
+
+    /// The line without hashes, as people write it.
+    pub fn without_hashes(&self) -> &str {
+        self.line.split_once(HASH).map_or(self.line.as_str(), |(line, _)| line.trim_end())
+    }
+}
+
+/// Hashes are pip's own, not part of PEP 508.
+const HASH: &str = " --hash";
+
 /// A distribution that a requirement names.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Distribution {
     /// The name, normalised by PEP 503.
     pub name: String,
     /// Whether an environment marker may leave it out.
     pub conditional: bool,
+    /// The version, where it must be just that one.
+    pub version: Option<String>,
+    /// File names of its wheels, where a lock lists them.
+    pub wheels: Vec<String>,
+    /// Whether the lock lists a source distribution. With no wheels either, its files are not known.
+    pub has_sdist: bool,
+    /// Whether the user asked for it, not only something that the user asked for.
+    pub direct: bool,
+}
+
+impl Distribution {
+    /// How it gets to a target, as far as its files are known.
+    pub fn way(&self, target: &Target) -> Way {
+        wheel::way(&self.wheels, self.has_sdist, target)
+    }
 }
 
 /// pip takes several names after one `--no-binary`, uv one each.
@@ -62,7 +101,27 @@ impl Requirements {
 
     /// Whether there is nothing to install.
     pub fn is_empty(&self) -> bool {
-        self.wanted.iter().all(|requirement| requirement.line.starts_with('-'))
+        self.installed().next().is_none()
+    }
+
+    /// Whether every file that may be installed is named by a hash.
+    pub fn hashed(&self) -> bool {
+        !self.is_empty() && self.installed().all(Requirement::is_hashed)
+    }
+
+    /// Whether all that is wanted is from locks, so that nothing else is to be looked for.
+    pub fn locked(&self) -> bool {
+        !self.is_empty() && self.installed().all(|requirement| requirement.locked)
+    }
+
+    /// Whether a lock names indexes.
+    pub fn locked_indexes(&self) -> bool {
+        self.wanted.iter().any(Requirement::is_locked_index)
+    }
+
+    /// What is wanted, without the options.
+    fn installed(&self) -> impl Iterator<Item = &Requirement> {
+        self.wanted.iter().filter(|requirement| !requirement.line.starts_with('-'))
     }
 }
 
@@ -77,8 +136,15 @@ const OPTIONS: [&str; 7] = [
     "--pre",
 ];
 
-/// The files that a requirements file names with `-r` and `-c`, as paths beside it.
+/// The file that a lock is made from.
+const PYPROJECT: &str = "pyproject.toml";
+
+/// The files that a requirements file names with `-r` and `-c`, as paths beside it. A lock is read
+/// together with its project.
 pub fn included(text: &str, path: &str) -> Vec<String> {
+    if lock::is_lock(path) {
+        return vec![beside(path, PYPROJECT)];
+    }
     if is_toml(path) || has_extension(path, "py") {
         return Vec::new();
     }
@@ -101,7 +167,15 @@ pub fn read_file<'a>(
     into: &mut Requirements,
     problems: &mut Vec<Problem>,
 ) {
-    if is_toml(path) {
+    if lock::is_lock(path) {
+        let Some(lock) = text_of(path) else { return };
+        let beside = text_of(&beside(path, PYPROJECT));
+        let texts = lock::Texts { lock, beside, own: text_of(PYPROJECT) };
+        match lock::read(path, texts) {
+            Ok(locked) => into.wanted.extend(lock::requirements(&locked, path, problems)),
+            Err(found) => problems.extend(found),
+        }
+    } else if is_toml(path) {
         if let Some(text) = text_of(path) {
             into.wanted.extend(tables::pyproject(path, text, problems));
         }
@@ -137,6 +211,7 @@ pub fn read_one(text: &str, place: &Place, key: &str) -> Result<Requirement, Pro
         line: line.to_owned(),
         distribution,
         place: place.clone(),
+        locked: false,
     };
     if text.starts_with('-') {
         let option = text.split(['=', ' ']).next().unwrap_or(text);
@@ -153,9 +228,12 @@ pub fn read_one(text: &str, place: &Place, key: &str) -> Result<Requirement, Pro
     let is_url = ["git+", "https://", "http://"].iter().any(|scheme| bare.starts_with(scheme));
     if is_url {
         let egg = bare.split_once("#egg=").map(|(_, egg)| egg.split(['&', '[']).next());
-        let distribution = egg
-            .flatten()
-            .map(|name| Distribution { name: normalise(name), conditional: text.contains(';') });
+        let distribution = egg.flatten().map(|name| Distribution {
+            name: normalise(name),
+            conditional: text.contains(';'),
+            direct: true,
+            ..Distribution::default()
+        });
         return Ok(made(text, distribution));
     }
     let is_path = text.starts_with(['.', '/', '~'])
@@ -168,13 +246,15 @@ pub fn read_one(text: &str, place: &Place, key: &str) -> Result<Requirement, Pro
             "copy it with `files`, or publish it and name its distribution",
         ));
     }
-    // Hashes are pip's own, not part of PEP 508.
-    let (requirement, _) = text.split_once(" --hash").unwrap_or((text, ""));
+    let (requirement, _) = text.split_once(HASH).unwrap_or((text, ""));
     match Pep508::<VerbatimUrl>::from_str(requirement.trim()) {
         Ok(parsed) => {
             let distribution = Distribution {
                 name: parsed.name.to_string(),
                 conditional: parsed.marker != MarkerTree::TRUE,
+                version: pinned(&parsed),
+                direct: true,
+                ..Distribution::default()
             };
             Ok(made(text, Some(distribution)))
         }
@@ -187,6 +267,16 @@ pub fn read_one(text: &str, place: &Place, key: &str) -> Result<Requirement, Pro
             ))
         }
     }
+}
+
+/// The only version that a requirement allows.
+fn pinned(requirement: &Pep508<VerbatimUrl>) -> Option<String> {
+    let Some(VersionOrUrl::VersionSpecifier(limits)) = &requirement.version_or_url else {
+        return None;
+    };
+    let mut limits = limits.iter();
+    let (only, None) = (limits.next()?, limits.next()) else { return None };
+    (*only.operator() == Operator::Equal).then(|| only.version().to_string())
 }
 
 /// The normalised name of a distribution, by PEP 503.
@@ -411,7 +501,9 @@ mod tests {
             ("a; python_version < '3'", "a", true),
         ] {
             let read = read_one(text, &place, "k").map(|requirement| requirement.distribution);
-            let wanted = Distribution { name: name.to_owned(), conditional };
+            let name = name.to_owned();
+            let wanted =
+                Distribution { name, conditional, direct: true, ..Distribution::default() };
             assert_eq!(read, Ok(Some(wanted)), "{text}");
         }
     }

@@ -71,12 +71,12 @@ pub fn ask(
     let mut bytes = Vec::new();
     let mut elapsed = false;
     let started = std::time::Instant::now();
-    let exited =
-        run::run(&docker.command(&context, words), &requests, &mut |happening| match happening {
-            Happening::Output(chunk) => bytes.extend_from_slice(chunk),
-            Happening::Stopping => elapsed = started.elapsed() >= PATIENCE,
-            Happening::Tick => {}
-        })?;
+    let command = docker.command(&context, words);
+    let exited = run::run(&command, &requests, &mut |happening| match happening {
+        Happening::Output(chunk) => bytes.extend_from_slice(chunk),
+        Happening::Stopping => elapsed = started.elapsed() >= PATIENCE,
+        Happening::Tick => {}
+    })?;
     if exited.stopped {
         return if elapsed {
             Ok(Err(format!("no answer in {} s", PATIENCE.as_secs())))

@@ -9,11 +9,14 @@
 mod debian;
 mod distributions;
 mod lookup;
+mod odbc;
+pub mod recipes;
 mod table;
 
 pub use debian::{Package, package};
 pub use distributions::{Distribution, Wheel, distribution};
 pub use lookup::{External, external, header, program, soname};
+pub use odbc::{OdbcDriver, odbc_driver};
 
 /// The table of libraries as text, to be sent into an image: soname, package on Debian 12 and on 13.
 pub const SONAMES: &str = include_str!("data/sonames.tsv");

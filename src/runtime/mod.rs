@@ -31,8 +31,18 @@ pub const PROGRAMS: &[(&str, &str)] = &[
 ];
 /// The program that makes local modules importable from anywhere.
 pub const MODULES_PATH: (&str, &str) = ("modules_path.py", include_str!("image/modules_path.py"));
+/// The program that picks the names of packages that the base's release has.
+pub const AVAILABLE: (&str, &str) = ("available.sh", include_str!("image/available.sh"));
+/// The program that says whether Python's headers must be installed.
+pub const HEADERS: (&str, &str) = ("headers.py", include_str!("image/headers.py"));
 /// The program that keeps what was compiled as wheels, run in the build stage.
 pub const WHEELS: &str = include_str!("image/wheels.py");
+/// The part of it that finds Debian packages, and its name.
+pub const WHEEL_PACKAGES: (&str, &str) =
+    ("wheel_packages.py", include_str!("image/wheel_packages.py"));
+
+/// The program that makes of repositories what apt takes, for `sh`.
+pub const REPOSITORIES: (&str, &str) = ("repositories.sh", include_str!("image/repositories.sh"));
 
 /// What a runtime decides.
 pub trait Runtime {

@@ -52,6 +52,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "deps",
             "facts",
             "image_ref",
+            "packages",
             "problem",
             "python",
             "runtime",

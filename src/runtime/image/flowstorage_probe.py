@@ -158,6 +158,14 @@ def remedy(error):
     return None
 
 
+def missing(error):
+    """Returns a result's `missing` for `error`, or None; which package has it is not known here."""
+    library = missing_library(error)
+    if library is None:
+        return None
+    return [{"kind": "library", "name": library, "packages": [], "phase": "run"}]
+
+
 def missing_library(error):
     """Returns the file name of the library for lack of which `error` happened, or None."""
     return _library_of(_telling(error))
