@@ -254,7 +254,8 @@ impl World for Works<'_> {
             };
             if !matches!(self.site.mode, Mode::Quiet | Mode::RawJson) {
                 let own = learnt.iter().find(|learnt| learnt.storage == storage.name);
-                let cause = own.map_or("it inherits", |learnt| learnt.cause.as_str());
+                let cause =
+                    own.map_or("a list that it inherits grew", |learnt| learnt.cause.as_str());
                 self.host
                     .term
                     .note(&format!("{}: {cause}; adding and building again:", storage.name));

@@ -12,6 +12,7 @@ mod defects;
 mod eject;
 mod environment;
 mod faults;
+mod fix;
 mod flows;
 mod golden;
 mod image;
