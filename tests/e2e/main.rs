@@ -15,6 +15,7 @@ mod faults;
 mod flows;
 mod golden;
 mod image;
+mod locks;
 mod modules;
 mod output;
 mod plugin;
