@@ -2,7 +2,9 @@
 //!
 //! **Invariant:** reads text only; what an index or an image holds is not known here.
 
+pub mod external;
 pub mod lock;
+pub mod marker;
 pub mod requirements;
 mod tables;
 pub mod wheel;

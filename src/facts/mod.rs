@@ -17,10 +17,11 @@ use sha2::{Digest, Sha256};
 
 use crate::deps;
 use crate::python::SyntaxError;
+use crate::python::imports;
 use crate::python::script::Script;
 use crate::spec::{SpecFile, StorageSpec};
 
-use modules::Modules;
+use modules::{Mentioned, Modules};
 pub use scripts::read_script;
 
 /// The process's surroundings, as far as a spec can refer to them.
@@ -43,6 +44,8 @@ impl Machine<'_> {
 /// Everything that resolving a spec needs to know of the machine.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
+    /// The machine's architecture, as wheels name it: what is built for where no platform is given.
+    pub arch: String,
     /// What was found at each path, by the path as the spec has it.
     pub paths: BTreeMap<String, Found>,
     /// What each glob of `flows` matches, sorted.
@@ -53,6 +56,8 @@ pub struct Facts {
     pub environment: BTreeMap<String, String>,
     /// What each flow script imports of the user's own, by the script's path.
     pub modules: BTreeMap<String, Modules>,
+    /// What scripts name of programs and drivers, where their imports are not followed.
+    pub outside: BTreeMap<String, Vec<Mentioned>>,
     /// What each path of `modules` holds.
     pub given_modules: BTreeMap<String, Modules>,
 }
@@ -131,6 +136,8 @@ pub struct FileFact {
     pub digest: String,
     /// Its content where the plan depends on it; none if it is not UTF-8.
     pub text: Option<String>,
+    /// Its first byte, by which binary formats differ.
+    pub first: Option<u8>,
 }
 
 /// What a path is needed for.
@@ -152,7 +159,11 @@ pub type ReadScript = (String, Result<Script, SyntaxError>);
 
 /// Looks at every path that a spec names. `read` is a script of it that was read before.
 pub fn gather(spec: &SpecFile, machine: Machine<'_>, read: Option<ReadScript>) -> Facts {
-    let facts = Facts { scripts: read.into_iter().collect(), ..Facts::default() };
+    let facts = Facts {
+        arch: std::env::consts::ARCH.to_owned(),
+        scripts: read.into_iter().collect(),
+        ..Facts::default()
+    };
     let mut gatherer = Gatherer { spec, folder: &spec.folder, machine, facts };
     for name in PYTHON_VERSION_FILES {
         gatherer.path(name, Need::Text);
@@ -207,6 +218,9 @@ impl Gatherer<'_> {
         for pair in storage.files.iter().flat_map(|files| &files.value) {
             self.path(&pair.key, Need::Bytes);
         }
+        for (path, is_key) in storage.files_in_tables() {
+            self.path(path, if is_key { Need::Text } else { Need::Bytes });
+        }
     }
 
     /// A flow script, and what it imports unless the spec says so itself.
@@ -214,7 +228,8 @@ impl Gatherer<'_> {
         self.path(path, Need::Text);
         let Found::File(file) = self.facts.at(path) else { return };
         let source = normalised(&file.source);
-        if file.text.is_none() {
+        let file_text = file.text.clone();
+        if file_text.is_none() {
             return;
         }
         if !self.facts.scripts.contains_key(path) {
@@ -231,6 +246,12 @@ impl Gatherer<'_> {
             let roots = modules::roots(&source, self.folder, self.machine.home);
             let found = modules::find(&source, &roots, self.folder);
             self.facts.modules.insert(path.to_owned(), found);
+        }
+        if storage.modules.is_some() && !self.facts.outside.contains_key(path) {
+            let mentions = file_text.and_then(|text| imports::imports(&text).ok());
+            let mut alone = Modules::default();
+            alone.mention(path, &mentions.unwrap_or_default().outside);
+            self.facts.outside.insert(path.to_owned(), alone.outside);
         }
     }
 
@@ -372,6 +393,7 @@ fn file(path: &Path, need: Need) -> io::Result<FileFact> {
     let executable = open.metadata().map_err(name)?.permissions().mode() & 0o111 != 0;
     let mut hasher = Sha256::new();
     let mut size = 0;
+    let mut first = None;
     let mut kept = Vec::new();
     let mut buffer = vec![0; 1 << 16];
     loop {
@@ -381,6 +403,7 @@ fn file(path: &Path, need: Need) -> io::Result<FileFact> {
         }
         hasher.update(&buffer[..count]);
         size += count as u64;
+        first = first.or(buffer.first().copied());
         if need == Need::Text {
             kept.extend_from_slice(&buffer[..count]);
         }
@@ -395,6 +418,7 @@ fn file(path: &Path, need: Need) -> io::Result<FileFact> {
         executable,
         digest: hex(&hasher.finalize()),
         text,
+        first,
     })
 }
 

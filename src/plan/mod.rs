@@ -4,6 +4,7 @@
 
 pub mod bake;
 pub mod context;
+mod deb822;
 mod dockerfile;
 pub mod quote;
 pub mod shell;
@@ -16,7 +17,7 @@ use sha2::{Digest, Sha256};
 use crate::facts::hex;
 use crate::image_ref::{ImageRef, Tag};
 use crate::spec::RuntimeKind;
-use crate::storage::{Base, BuildOptions, Storage};
+use crate::storage::{Base, BuildOptions, Phase, Storage};
 
 pub use context::{Content, ContextEntry};
 
@@ -121,7 +122,8 @@ fn installs(storage: &Storage) -> bool {
 
 /// Whether there is a stage in which Python packages are compiled.
 fn compiles(storage: &Storage) -> bool {
-    installs(storage) && !storage.build_packages.is_empty()
+    let adds = !storage.added.build.is_empty();
+    installs(storage) && (storage.has_packages(Phase::Build) || adds)
 }
 
 /// The user's labels and what we record: flows with their locations, the runtime, our version.

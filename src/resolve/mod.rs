@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** pure; either every storage is valid, or every problem is returned.
 
+mod base;
 mod build;
 mod environment;
 mod files;
@@ -10,6 +11,10 @@ mod grammar;
 mod habits;
 mod modules;
 mod names;
+mod packages;
+mod recipes;
+mod repositories;
+mod tables;
 mod unknown;
 pub mod values;
 mod versions;
@@ -20,7 +25,7 @@ use crate::problem::{Place, Problem};
 use crate::python::SyntaxError;
 use crate::runtime::{self, Runtime, Settings};
 use crate::spec::{Keyed, Pair, RuntimeKind, SpecFile, StorageSpec};
-use crate::storage::{Base, Check, Engine, Prefect1Fields, Storage, UserFile};
+use crate::storage::{Added, Base, Check, Engine, Prefect1Fields, Storage, UserFile};
 use crate::user_file;
 use files::Stored;
 
@@ -195,9 +200,16 @@ impl Resolver<'_> {
         let references = self.references(overrides);
         let platforms = self.platforms(overrides, kwargs.platforms);
         let address = self.address();
+        let added = self.recipes(&platforms);
+        let apt_repositories = self.repositories(added.repositories);
 
         let mut env = runtime.env(&settings);
         env.retain(|(key, _)| pairs(spec.env_vars.as_ref()).all(|pair| pair.key != *key));
+        env.extend(added.env.into_iter().filter(|(key, value)| {
+            // What adds to a variable has its place before the user's own addition.
+            let extends = value.contains(&format!("${key}"));
+            extends || pairs(spec.env_vars.as_ref()).all(|pair| pair.key != *key)
+        }));
         env.extend(pairs(spec.env_vars.as_ref()).map(|p| (p.key.clone(), p.value.clone())));
 
         let (engine, build_packages) =
@@ -205,6 +217,15 @@ impl Resolver<'_> {
         let mut labels: Vec<(String, String)> = kwargs.labels;
         labels.extend(pairs(spec.image_labels.as_ref()).map(|p| (p.key.clone(), p.value.clone())));
         let (repository, tag) = image?;
+        let packages::Inferred { needed, without_apt, odbc_drivers } =
+            self.inferred(packages::Context {
+                base: base.as_ref(),
+                python,
+                platforms: &platforms,
+                requirements: &requirements,
+                scripts: &paths,
+                recipes: added.packages,
+            });
         let workdir = runtime.workdir(&settings);
         let prefect1 = prefect1_fields(spec, overrides);
         let stored_as_script = settings.stored_as_script;
@@ -222,8 +243,14 @@ impl Resolver<'_> {
             env,
             system_packages: list(spec.system_packages.as_ref()),
             build_packages,
-            needed: Vec::new(),
-            infer: spec.infer_system_packages.as_ref().is_none_or(|keyed| keyed.value),
+            needed,
+            without_apt,
+            odbc_drivers,
+            apt_repositories,
+            recipes: added.recipes,
+            infer: self.infers(),
+            added: Added::default(),
+            required_commands: list(spec.required_commands.as_ref()),
             requirements,
             engine,
             files,

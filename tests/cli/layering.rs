@@ -13,6 +13,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "commands",
         &[
             "cli",
+            "diff",
             "docker",
             "drive",
             "error",
@@ -51,6 +52,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "deps",
             "facts",
             "image_ref",
+            "packages",
             "problem",
             "python",
             "runtime",
@@ -60,7 +62,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "user_file",
         ],
     ),
-    ("plan", &["facts", "image_ref", "runtime", "spec", "storage"]),
+    ("plan", &["facts", "image_ref", "packages", "runtime", "spec", "storage"]),
     ("stage", &["facts", "plan"]),
     ("docker", &["error", "host", "plan", "plugin"]),
     ("drive", &["docker", "progress", "render"]),
@@ -71,8 +73,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// Modules that must not know files, processes, environment or clock.
 const PURE: &[&str] = &[
     "deps",
+    "diff",
     "image_ref",
     "init",
+    "packages",
     "plan",
     "problem",
     "progress",

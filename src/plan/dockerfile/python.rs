@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::super::{compiles, installs, short_digest};
 use super::{MOUNT, PYTHON, Writer};
-use crate::storage::Base;
+use crate::storage::{Base, Phase, Storage};
 
 /// The release of uv that installs Python packages.
 const UV: &str = "uv==0.13.9";
@@ -14,15 +14,16 @@ const UV: &str = "uv==0.13.9";
 const UV_WHEELS: &str = "/var/cache/flowstorage/uv";
 
 impl Writer<'_> {
-    /// What uv built fits one base and one set of -dev packages.
+    /// What uv built fits one base and one set of -dev packages. Those that were added later are
+    /// left out: what an attempt has built already is there for the next one.
     pub(super) fn uv_cache(&self) -> String {
         let key = short_digest(&[
             match &self.storage.base {
                 Base::Image(image) => image.as_str(),
                 Base::Dockerfile(file) => file.parsed.text.as_str(),
             },
-            &self.storage.system_packages.join(" "),
-            &self.storage.build_packages.join(" "),
+            &packages_of(self.storage, Phase::Run),
+            &packages_of(self.storage, Phase::Build),
         ]);
         format!("type=cache,id=flowstorage-uv-{key},target=/var/cache/uv")
     }
@@ -117,8 +118,13 @@ impl Writer<'_> {
         }
         self.block("what must be compiled, kept as wheels; not in the image");
         self.line(&format!("FROM {} AS {}", self.stage("system"), self.stage("build")));
-        let packages = self.storage.build_packages.clone();
-        self.apt(&packages);
+        let storage = self.storage;
+        if storage.has_packages(Phase::Build) {
+            self.apt(Phase::Build);
+        }
+        for packages in &storage.added.build {
+            self.apt_also(packages);
+        }
         let mut commands = vec![self.uv_pip("freeze", ">/tmp/before.txt")];
         commands.extend(self.install());
         commands.push(self.uv_pip("freeze", ">/tmp/after.txt"));
@@ -133,6 +139,7 @@ impl Writer<'_> {
             // Debian's packages has this folder, too.
             let from = self.stage("system");
             mounts.push(format!("type=bind,from={from},source=/var/lib,target={MOUNT}/system"));
+            mounts.push(self.bind("programs/flowstorage_elf.py"));
             let _ = write!(keep, " {MOUNT}/system/dpkg/status");
         }
         commands.push(keep);
@@ -162,4 +169,11 @@ impl Writer<'_> {
             self.run(&mounts, &commands);
         }
     }
+}
+
+/// The names of all packages of a phase.
+fn packages_of(storage: &Storage, phase: Phase) -> String {
+    let named = storage.named_in(phase).iter().cloned();
+    let needed = storage.needed_in(phase).map(|package| package.names.join("|"));
+    named.chain(needed).collect::<Vec<_>>().join(" ")
 }
