@@ -16,6 +16,7 @@ mod flows;
 mod golden;
 mod image;
 mod libraries;
+mod locks;
 mod modules;
 mod output;
 mod packages;
