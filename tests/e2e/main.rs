@@ -18,6 +18,7 @@ mod image;
 mod libraries;
 mod modules;
 mod output;
+mod packages;
 mod plugin;
 mod prefect3;
 mod registration;
