@@ -58,24 +58,36 @@ pub(super) fn of_failure(
         return Ok(explain::explain_builder(&said).map(explained));
     }
     let Some(mut explanation) = explain::explain_step(&failure.log) else { return Ok(None) };
-    let of_target = |storage: &&Storage| failure.targets.contains(&storage.name);
-    let storages = build.storages;
-    let Some(storage) = storages.iter().find(of_target).or_else(|| storages.first()) else {
-        return Ok(None);
-    };
-    if let Some(base) = base(storage) {
-        let target = build.bake.target.get(&storage.name);
-        let question = Question {
-            base: &base,
-            builder: build.builder,
-            contexts: target.map(|target| target.contexts.clone()).unwrap_or_default(),
-            network: storage.build.network.as_deref(),
-            extra_hosts: storage.build.extra_hosts.clone(),
-            ..Question::default()
-        };
-        complete(&mut explanation, question, build.docker, build.socket, host)?;
-    }
+    let Some(storage) = storage_of(failure, build) else { return Ok(None) };
+    complete_for(&mut explanation, failure, build, host)?;
     Ok(Some(for_spec(explanation, storage)))
+}
+
+/// The storage whose build failed.
+fn storage_of<'a>(failure: &Failure, build: &Build<'a>) -> Option<&'a Storage> {
+    let of_target = |storage: &&Storage| failure.targets.contains(&storage.name);
+    build.storages.iter().find(of_target).or_else(|| build.storages.first())
+}
+
+/// Completes an explanation by what the base of the failed storage says.
+pub(super) fn complete_for(
+    explanation: &mut Explanation,
+    failure: &Failure,
+    build: &Build<'_>,
+    host: &mut Host,
+) -> anyhow::Result<()> {
+    let Some(storage) = storage_of(failure, build) else { return Ok(()) };
+    let Some(base) = base(storage) else { return Ok(()) };
+    let target = build.bake.target.get(&storage.name);
+    let question = Question {
+        base: &base,
+        builder: build.builder,
+        contexts: target.map(|target| target.contexts.clone()).unwrap_or_default(),
+        network: storage.build.network.as_deref(),
+        extra_hosts: storage.build.extra_hosts.clone(),
+        ..Question::default()
+    };
+    complete(explanation, question, build.docker, build.socket, host)
 }
 
 /// Leaves out what the image has already, and writes the rest as lines of the spec.

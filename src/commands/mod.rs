@@ -11,6 +11,7 @@ mod explanation;
 mod fix;
 pub mod init;
 pub mod install;
+mod learn;
 mod local_base;
 pub mod plan;
 mod registration;
