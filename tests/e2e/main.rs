@@ -17,6 +17,7 @@ mod flows;
 mod golden;
 mod image;
 mod libraries;
+mod locks;
 mod modules;
 mod output;
 mod packages;

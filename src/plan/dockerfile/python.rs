@@ -139,6 +139,7 @@ impl Writer<'_> {
             // Debian's packages has this folder, too.
             let from = self.stage("system");
             mounts.push(format!("type=bind,from={from},source=/var/lib,target={MOUNT}/system"));
+            mounts.push(self.bind("programs/flowstorage_elf.py"));
             let _ = write!(keep, " {MOUNT}/system/dpkg/status");
         }
         commands.push(keep);
