@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use super::{local_base, registration};
+use super::{local_base, registration, secrets};
 use crate::cli::{BuildArgs, Format, Progress};
 use crate::docker::image::{self, Whereabouts};
 use crate::docker::metadata::{self, Built};
@@ -62,6 +62,7 @@ fn build(args: &BuildArgs, call: &Call, host: &mut Host) -> anyhow::Result<()> {
     let mut plans = super::plans(&storages);
     add_arguments(&mut plans, &args.build_arg, host);
     registration::check(args, &storages, host)?;
+    secrets::check(args, &storages, host)?;
     super::warn(&storages, host);
     let mut docker = Docker::discover(call, host)?;
     // Resolving made sure that all storages name the same engine.
@@ -95,11 +96,12 @@ fn build(args: &BuildArgs, call: &Call, host: &mut Host) -> anyhow::Result<()> {
     words.extend(targets.iter().chain(extra.iter().map(|(name, _)| name)).cloned());
     let invocation = docker.command(staged.path(), words);
     let charset = Charset::of_locale(["LC_ALL", "LC_CTYPE", "LANG"].map(|name| host.var(name)));
+    let redactor = || secrets::redactor(&bake, &storages, host);
     let view = || render::new(mode, Canvas::stderr(host.term.style, charset));
-    let mut driven = drive(&invocation, requests, &targets, &extra, view())?;
+    let mut driven = drive(&invocation, requests, &targets, &extra, redactor(), view())?;
     if lost_a_race(&driven) {
         let requests = Requests::listen(call.socket.as_deref())?;
-        driven = drive(&invocation, requests, &targets, &extra, view())?;
+        driven = drive(&invocation, requests, &targets, &extra, redactor(), view())?;
     }
 
     if driven.exited.code != 0 {
@@ -185,8 +187,13 @@ fn add_options(bake: &mut BakeFile, args: &BuildArgs, host: &Host) {
         target.no_cache |= args.no_cache;
         target.cache_from.extend(args.cache_from.iter().map(absolute));
         target.cache_to = args.cache_to.iter().map(absolute).collect();
+        // What the command line gives replaces what the spec names.
+        let id = |secret: &String| secrets::id(secret);
+        target.secret.retain(|known| args.secret.iter().all(|given| id(given) != id(known)));
         target.secret.extend(args.secret.iter().map(absolute));
-        target.ssh.clone_from(&args.ssh);
+        let id = |entry: &String| entry.split('=').next().unwrap_or_default().to_owned();
+        target.ssh.retain(|known| args.ssh.iter().all(|given| id(given) != id(known)));
+        target.ssh.extend(args.ssh.iter().cloned());
         target.output = match (args.push, args.output.as_slice()) {
             (true, _) => vec!["type=image,push=true".to_owned()],
             // A container builder has no default, and would throw the image away.

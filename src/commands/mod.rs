@@ -9,6 +9,7 @@ pub mod install;
 mod local_base;
 pub mod plan;
 mod registration;
+mod secrets;
 pub mod version;
 
 use std::path::{Path, PathBuf};

@@ -2,7 +2,8 @@
 //!
 //! **Invariant:** reads text only; what an index or an image holds is not known here.
 
+pub mod local;
 pub mod requirements;
 mod tables;
 
-pub use tables::{declares_dependencies, script_block};
+pub use tables::{declares_dependencies, project_name, script_block};

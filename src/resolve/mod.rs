@@ -2,12 +2,14 @@
 //!
 //! **Invariant:** pure; either every storage is valid, or every problem is returned.
 
+mod access;
 mod build;
 mod environment;
 mod files;
 mod flows;
 mod grammar;
 mod habits;
+mod local;
 mod modules;
 mod names;
 mod unknown;
@@ -153,7 +155,9 @@ impl Resolver<'_> {
         let runtime = runtime::of(kind);
         let named = self.named_flows(&scripts, runtime);
         let paths: Vec<&str> = scripts.iter().map(flows::Named::path).collect();
-        let requirements = self.requirements(kind, &paths);
+        let mut requirements = self.requirements(kind, &paths);
+        let local = self.local_packages(&mut requirements);
+        let access = self.access(&requirements);
 
         let all_flows: Vec<_> = named.iter().flat_map(|(_, flows)| flows.clone()).collect();
         let image_name = self.image_name(name, &all_flows, paths.first().copied(), overrides);
@@ -222,8 +226,10 @@ impl Resolver<'_> {
             env,
             system_packages: list(spec.system_packages.as_ref()),
             build_packages,
-            needed: Vec::new(),
+            needed: access::needed(&requirements),
             requirements,
+            local,
+            access,
             engine,
             files,
             modules,
@@ -365,7 +371,7 @@ impl Resolver<'_> {
         let mut result = Requirements::default();
         for item in spec.python_dependencies.iter().flat_map(|list| &list.value) {
             match requirements::read_one(&item.value, &item.place, "python_dependencies") {
-                Ok(requirement) => result.wanted.push(requirement),
+                Ok(item) => result.take(item),
                 Err(problem) => self.problems.push(problem),
             }
         }

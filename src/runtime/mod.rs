@@ -24,6 +24,8 @@ pub const PROGRAMS: &[(&str, &str)] = &[
 ];
 /// The program that makes local modules importable from anywhere.
 pub const MODULES_PATH: (&str, &str) = ("modules_path.py", include_str!("image/modules_path.py"));
+/// The program that gives the commands that fetch what they fetch with.
+pub const INDEXES: &str = include_str!("image/indexes.py");
 /// The program that keeps what was compiled as wheels, run in the build stage.
 pub const WHEELS: &str = include_str!("image/wheels.py");
 

@@ -12,6 +12,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "commands",
         &[
+            "access",
             "cli",
             "docker",
             "drive",
@@ -39,15 +40,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("term", &["problem"]),
     ("error", &["problem"]),
     ("spec", &["problem", "python"]),
-    ("deps", &["problem", "spec"]),
+    ("access", &["problem"]),
+    ("deps", &["access", "problem", "spec"]),
     ("facts", &["deps", "python", "spec"]),
     ("runtime", &["python", "spec", "storage"]),
-    ("storage", &["deps", "facts", "image_ref", "problem", "spec", "user_file"]),
+    ("storage", &["access", "deps", "facts", "image_ref", "problem", "spec", "user_file"]),
     ("registration", &["storage"]),
     ("init", &["resolve", "spec"]),
     (
         "resolve",
         &[
+            "access",
             "deps",
             "facts",
             "image_ref",
@@ -60,7 +63,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "user_file",
         ],
     ),
-    ("plan", &["facts", "image_ref", "runtime", "spec", "storage"]),
+    ("plan", &["access", "facts", "image_ref", "runtime", "spec", "storage"]),
     ("stage", &["facts", "plan"]),
     ("docker", &["error", "host", "plan", "plugin"]),
     ("drive", &["docker", "progress", "render"]),
@@ -70,6 +73,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// Modules that must not know files, processes, environment or clock.
 const PURE: &[&str] = &[
+    "access",
     "deps",
     "image_ref",
     "init",

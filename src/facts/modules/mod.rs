@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use crate::facts::FileFact;
 use crate::python::SyntaxError;
 
+pub(super) use data::is_private;
 pub use find::find;
 pub use roots::{project, roots};
 

@@ -20,6 +20,7 @@ impl Writer<'_> {
             let value = quote::value(value, Dollar::Expands, self.escape);
             self.line(&format!("ENV {name}={value}"));
         }
+        self.keep_trust();
         if !self.storage.system_packages.is_empty() {
             let packages = self.storage.system_packages.clone();
             self.apt(&packages);
@@ -34,19 +35,22 @@ impl Writer<'_> {
         let separator = format!(" {escape}\n      ");
         let names = sorted.join(&separator);
         let keep = if self.own { "from=flowstorage," } else { "" };
+        let (trust, options) = self.apt_trust();
+        let mut mounts = vec![
+            "type=cache,target=/var/cache/apt,sharing=locked".to_owned(),
+            "type=cache,target=/var/lib/apt/lists,sharing=locked".to_owned(),
+            format!(
+                "type=bind,{keep}source=system/keep-packages.conf,\
+                 target=/etc/apt/apt.conf.d/docker-clean"
+            ),
+        ];
+        mounts.extend(trust);
         self.run(
+            &mounts,
             &[
-                "type=cache,target=/var/cache/apt,sharing=locked".to_owned(),
-                "type=cache,target=/var/lib/apt/lists,sharing=locked".to_owned(),
+                format!("apt-get{options} update --quiet"),
                 format!(
-                    "type=bind,{keep}source=system/keep-packages.conf,\
-                     target=/etc/apt/apt.conf.d/docker-clean"
-                ),
-            ],
-            &[
-                "apt-get update --quiet".to_owned(),
-                format!(
-                    "DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet \
+                    "DEBIAN_FRONTEND=noninteractive apt-get{options} install --yes --quiet \
                      --no-install-recommends{separator}{names}"
                 ),
                 "rm -rf /var/log/apt /var/log/dpkg.log /var/log/alternatives.log \

@@ -36,8 +36,11 @@ impl Writer<'_> {
         self.root();
         // Not every index lets pip cache what it sends: the wheel is kept by ourselves. As
         // variables, what an old pip does not know does not stop it.
+        let fetching = self.fetching();
+        let mut mounts = vec![format!("type=cache,target={UV_WHEELS},sharing=locked")];
+        mounts.extend(self.fetch_mounts());
         self.run(
-            &[format!("type=cache,target={UV_WHEELS},sharing=locked")],
+            &mounts,
             &[
                 format!("cd {UV_WHEELS}"),
                 "export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore".to_owned(),
@@ -47,7 +50,7 @@ impl Writer<'_> {
                 ),
                 format!(
                     "{{ install_uv 2>/dev/null || \
-                     {{ {PYTHON} -m pip download --quiet --no-deps {UV} && install_uv; }}; }}"
+                     {{ {fetching}{PYTHON} -m pip download --quiet --no-deps {UV} && install_uv; }}; }}"
                 ),
                 format!(
                     "{{ /uv/bin/uv pip check --no-cache --python \"$(command -v {PYTHON})\" \
@@ -81,10 +84,11 @@ impl Writer<'_> {
             "install" => " --break-system-packages --compile-bytecode",
             _ => "",
         };
+        let fetching = if command == "install" { self.fetching() } else { String::new() };
         let escape = self.escape;
         format!(
             "UV_CACHE_DIR=/var/cache/uv UV_LINK_MODE=copy \
-             /uv/bin/uv pip {command} {escape}\n      \
+             {fetching}/uv/bin/uv pip {command} {escape}\n      \
              --python \"$(command -v {PYTHON})\"{options} {escape}\n      {arguments}"
         )
     }
@@ -96,14 +100,23 @@ impl Writer<'_> {
         self.block("what must be compiled, kept as wheels; not in the image");
         self.line(&format!("FROM {} AS {}", self.stage("system"), self.stage("build")));
         let packages = self.storage.build_packages.clone();
-        self.apt(&packages);
+        if !packages.is_empty() {
+            self.apt(&packages);
+        }
         let mut commands = vec![self.uv_pip("freeze", ">/tmp/before.txt")];
         commands.extend(self.install());
         commands.push(self.uv_pip("freeze", ">/tmp/after.txt"));
         commands.push(format!(
             "{PYTHON} {MOUNT}/python/wheels.py /var/cache/uv /tmp/before.txt /tmp/after.txt /wheels"
         ));
-        self.run(&[self.uv_cache(), self.bind_uv(), self.bind("python")], &commands);
+        let mut python = self.bind("python");
+        if self.storage.local.iter().any(|local| local.is_built) {
+            // Builds write beside their sources; nothing of it is kept.
+            python.push_str(",rw");
+        }
+        let mut mounts = vec![self.uv_cache(), self.bind_uv(), python];
+        mounts.extend(self.fetch_mounts());
+        self.run(&mounts, &commands);
     }
 
     /// Installs them in the image.
@@ -116,10 +129,14 @@ impl Writer<'_> {
                 "install",
                 "--no-deps --no-build --find-links /wheels --requirements /wheels/requirements.txt",
             );
-            self.run(&[self.uv_cache(), Self::tmp(), self.bind_uv(), wheels], &[install]);
+            let mut mounts = vec![self.uv_cache(), Self::tmp(), self.bind_uv(), wheels];
+            mounts.extend(self.fetch_mounts());
+            self.run(&mounts, &[install]);
         } else if installs(storage) {
             let commands = self.install();
-            let mounts = [self.uv_cache(), Self::tmp(), self.bind_uv(), self.bind("python")];
+            let mut mounts =
+                vec![self.uv_cache(), Self::tmp(), self.bind_uv(), self.bind("python")];
+            mounts.extend(self.fetch_mounts());
             self.run(&mounts, &commands);
         }
     }
