@@ -27,8 +27,8 @@ TRUST = (
 )
 
 
-class Missing(Exception):
-    """A secret that was not given to the build."""
+class Wrong(Exception):
+    """A secret that was not given to the build, or that is not what it should be."""
 
 
 class Secrets:
@@ -47,7 +47,7 @@ class Secrets:
             with open(self.path(name), "rb") as file:
                 value = file.read()
         except OSError:
-            raise Missing(name)
+            raise Wrong("the build was not given the secret `{}`".format(name))
         for end in (b"\n", b"\r"):
             if value.endswith(end):
                 value = value[:-1]
@@ -64,10 +64,16 @@ class Index:
     def __init__(self, template, variable):
         whole = VARIABLE.match(template)
         if whole and whole.end() == len(template):
-            template, variable = variable(whole.group(1)), _nothing
-        scheme, who, rest = PARTS.match(template).groups()
-        # Here a value may hold anything; in the rest of a URL it is escaped.
-        self.url = scheme + VARIABLE.sub(lambda m: quote(variable(m.group(1)), ":/"), rest)
+            # A value is no template: what looks like a variable in it is none.
+            parts = PARTS.match(variable(whole.group(1)))
+            if not parts:
+                raise Wrong("`{}` is not the URL of an index".format(whole.group(1)))
+            scheme, who, rest = parts.groups()
+            variable = "${{{}}}".format
+        else:
+            scheme, who, rest = PARTS.match(template).groups()
+            rest = VARIABLE.sub(lambda match: quote(variable(match.group(1)), ":/"), rest)
+        self.url = scheme + rest
         self.user = self.password = None
         if who:
             user, colon, password = who.partition(":")
@@ -83,10 +89,6 @@ class Index:
             who += ":" + quote(self.password, "")
         scheme, _, rest = PARTS.match(self.url).groups()
         return "{}{}@{}".format(scheme, who, rest)
-
-
-def _nothing(name):
-    return "${" + name + "}"
 
 
 def _filled(template, variable):
@@ -159,10 +161,14 @@ def main(arguments):
         spec = json.loads(file.read().decode("utf-8"))
     try:
         os.environ.update(variables_of(spec, Secrets()))
-    except Missing as missing:
-        sys.stderr.write("error: the build was not given the secret `{}`\n".format(missing))
+    except Wrong as wrong:
+        sys.stderr.write("error: {}\n".format(wrong))
         return 1
-    os.execvp(command[0], command)
+    try:
+        os.execvp(command[0], command)
+    except OSError:
+        sys.stderr.write("error: there is no program `{}`\n".format(command[0]))
+    return 127
 
 
 if __name__ == "__main__":
