@@ -212,7 +212,11 @@ pub fn read_one(text: &str, place: &Place, key: &str) -> Result<Item, Problem> {
     if has_password(text) {
         return Err(problem(
             format!("the URL in `{}` holds a password", without_password(text)),
-            "leave the password out: it would be stored in the image",
+            if text.contains("git+") {
+                "write ${NAME} there, with the name of a variable that you set where you build"
+            } else {
+                "leave it out; the URL of an index in `extra_index_urls` may have one"
+            },
         ));
     }
     let bare = text.split([' ', ';']).next().unwrap_or(text);

@@ -155,7 +155,8 @@ impl Resolver<'_> {
             }
         }
         let over_ssh = requirements.wanted.iter().find(|r| r.git() == Some(true));
-        if let (Some(requirement), None) = (over_ssh, &self.storage.ssh) {
+        let has_none = self.storage.ssh.as_ref().is_none_or(|list| list.value.is_empty());
+        if let (Some(requirement), true) = (over_ssh, has_none) {
             let message = format!("`{}` is fetched by ssh", requirement.line);
             let remedy = "add ssh = [\"default\"] to the spec, for the keys of your agent";
             self.problem("ssh", Some(&requirement.place), message, remedy);
@@ -191,7 +192,7 @@ impl Resolver<'_> {
         access.certificates.dedup();
         if let Some(Keyed { value: true, place }) = &spec.keep_ca_certificates {
             access.keep_certificates = true;
-            if spec.ca_certificates.is_none() {
+            if spec.ca_certificates.as_ref().is_none_or(|list| list.value.is_empty()) {
                 let message = "`keep_ca_certificates` has nothing to keep";
                 let remedy = "name the certificates in `ca_certificates`, or leave it out";
                 self.problem("keep_ca_certificates", Some(place), message, remedy);

@@ -21,10 +21,11 @@ use docker_flowstorage::term::Term;
 use snapbox::data::DataFormat;
 use snapbox::{Assert, Data};
 
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 8] = [
     "README.md",
     "CHANGELOG.md",
     "docs/spec.md",
+    "docs/private.md",
     "docs/image.md",
     "docs/prefect1.md",
     "docs/prefect.md",

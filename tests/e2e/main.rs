@@ -19,6 +19,7 @@ mod modules;
 mod output;
 mod plugin;
 mod prefect3;
+mod private;
 mod registration;
 mod release;
 mod remote_builder;

@@ -64,18 +64,28 @@ impl Writer<'_> {
         }
         let given = access.secrets.iter().filter(|secret| secret.id != KNOWN_HOSTS);
         mounts.extend(given.map(|secret| format!("type=secret,id={},required=true", secret.id)));
-        if !access.ssh.is_empty() {
+        mounts
+    }
+
+    /// Mounts of a step that git may fetch in.
+    pub(super) fn git_mounts(&self) -> Vec<String> {
+        let ssh = &self.storage.access.ssh;
+        let mut mounts = self.fetch_mounts();
+        if !ssh.is_empty() && is_wrapped(self.storage) {
             // Not everyone has one: the Dockerfile is the same with and without.
             mounts.push(format!("type=secret,id={KNOWN_HOSTS}"));
+            mounts.extend(ssh.iter().map(|ssh| format!("type=ssh,id={},required=true", ssh.id)));
         }
-        mounts.extend(access.ssh.iter().map(|ssh| format!("type=ssh,id={},required=true", ssh.id)));
         mounts
     }
 
     /// What stands before a command that fetches Python packages.
     pub(super) fn fetching(&self) -> String {
         if is_wrapped(self.storage) {
-            format!("{PYTHON} {MOUNT}/indexes/indexes.py {MOUNT}/indexes/indexes.json -- ")
+            let escape = self.escape;
+            format!(
+                "{PYTHON} {MOUNT}/indexes/indexes.py {MOUNT}/indexes/indexes.json -- {escape}\n      "
+            )
         } else {
             String::new()
         }

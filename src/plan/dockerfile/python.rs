@@ -115,7 +115,7 @@ impl Writer<'_> {
             python.push_str(",rw");
         }
         let mut mounts = vec![self.uv_cache(), self.bind_uv(), python];
-        mounts.extend(self.fetch_mounts());
+        mounts.extend(self.git_mounts());
         self.run(&mounts, &commands);
     }
 
@@ -136,7 +136,7 @@ impl Writer<'_> {
             let commands = self.install();
             let mut mounts =
                 vec![self.uv_cache(), Self::tmp(), self.bind_uv(), self.bind("python")];
-            mounts.extend(self.fetch_mounts());
+            mounts.extend(self.git_mounts());
             self.run(&mounts, &commands);
         }
     }
