@@ -44,7 +44,7 @@ pub const KNOWN_HOSTS: &str = "flowstorage-known-hosts";
 /// Indexes of Python packages. Their URLs may hold `${NAME}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Indexes {
-    /// Instead of PyPI.
+    /// Instead of `PyPI`.
     pub default: Option<String>,
     /// Before it, in order.
     pub extra: Vec<String>,
@@ -231,6 +231,21 @@ pub fn without_credentials(text: &str) -> String {
     format!("{}{shown}{}", &text[..start], &text[end..])
 }
 
+/// A text without `%XX`.
+pub fn unescaped(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut at = 0;
+    while at < text.len() {
+        let hex = text.get(at + 1..at + 3).filter(|_| text.as_bytes()[at] == b'%');
+        // A sign is taken by the parser, and is no digit.
+        let hex = hex.filter(|hex| hex.chars().all(|c| c.is_ascii_hexdigit()));
+        let byte = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        bytes.push(byte.unwrap_or(text.as_bytes()[at]));
+        at += if byte.is_some() { 3 } else { 1 };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// What is left of a text without its `${NAME}`.
 fn without_variables(text: &str) -> String {
     let mut rest = text.to_owned();
@@ -317,6 +332,15 @@ mod tests {
             assert_eq!(users(url), names, "{url}");
         }
         assert_eq!(variables("https://${A}:${B}@h/${A}/${2}"), ["A", "B"]);
+    }
+
+    #[test]
+    fn escapes_are_undone_once() {
+        for (text, plain) in
+            [("a%2Fb%c3%b6", "a/b\u{f6}"), ("%2525%", "%25%"), ("%+1\u{f6}%2", "%+1\u{f6}%2")]
+        {
+            assert_eq!(unescaped(text), plain, "{text}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! **Invariant:** the only place that reads the value of a secret; it goes into a redactor and
 //! nowhere else.
 
-use crate::access::{Source, csv_fields, userinfo};
+use crate::access::{Source, csv_fields, unescaped, userinfo};
 use crate::cli::BuildArgs;
 use crate::error::Error;
 use crate::host::Host;
@@ -136,26 +136,6 @@ fn words(value: &str) -> Vec<String> {
         }
     }
     found
-}
-
-/// A text without `%XX`.
-fn unescaped(text: &str) -> String {
-    let mut out = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let hex = after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()).filter(|_| *first == b'%') {
-            Some(byte) => {
-                out.push(byte);
-                rest = &after[2..];
-            }
-            None => {
-                out.push(*first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 #[cfg(test)]

@@ -2,8 +2,10 @@
 //!
 //! **Invariant:** what is recognised here is installed from what is sent along, never from an index.
 
+use std::fmt::Write as _;
+
 use super::requirements::normalise;
-use crate::access::userinfo;
+use crate::access::{unescaped, userinfo};
 
 /// A requirement that names a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,27 +44,10 @@ fn escaped(path: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"/-._~!+,=".contains(&byte) {
             result.push(char::from(byte));
         } else {
-            result.push_str(&format!("%{byte:02X}"));
+            let _ = write!(result, "%{byte:02X}");
         }
     }
     result
-}
-
-fn unescaped(path: &str) -> String {
-    let bytes = path.as_bytes();
-    let mut result = Vec::new();
-    let mut at = 0;
-    while at < bytes.len() {
-        let hex = path.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        if let (b'%', Some(byte)) = (bytes[at], hex) {
-            result.push(byte);
-            at += 3;
-        } else {
-            result.push(bytes[at]);
-            at += 1;
-        }
-    }
-    String::from_utf8_lossy(&result).into_owned()
 }
 
 /// The text of a requirement without `-e`, and whether it was there.

@@ -100,7 +100,7 @@ fn is_of_tools(path: &Path, name: &str, is_folder: bool, depth: usize) -> bool {
     }
     if !is_folder {
         // `.env` and its like are no sources.
-        return name.starts_with('.') || name.ends_with(".pyc");
+        return name.starts_with('.') || path.extension().is_some_and(|e| e == "pyc");
     }
     let is_environment = || path.join("pyvenv.cfg").is_file();
     name.starts_with('.')

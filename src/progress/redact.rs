@@ -7,6 +7,7 @@
 //! that [`Redactor::new`] lists leaves here.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -87,15 +88,12 @@ impl Redactor {
         let mut out = Vec::with_capacity(text.len());
         let mut at = 0;
         while at < text.len() {
-            match self.forms.iter().find(|form| text[at..].starts_with(form)) {
-                Some(form) => {
-                    out.extend_from_slice(HIDDEN.as_bytes());
-                    at += form.len();
-                }
-                None => {
-                    out.push(text[at]);
-                    at += 1;
-                }
+            if let Some(form) = self.forms.iter().find(|form| text[at..].starts_with(form)) {
+                out.extend_from_slice(HIDDEN.as_bytes());
+                at += form.len();
+            } else {
+                out.push(text[at]);
+                at += 1;
             }
         }
         out
@@ -278,9 +276,9 @@ fn escaped(value: &str, is_plain: impl Fn(u8) -> bool, upper: bool) -> Vec<u8> {
         if is_plain(byte) {
             out.push(char::from(byte));
         } else if upper {
-            out.push_str(&format!("%{byte:02X}"));
+            let _ = write!(out, "%{byte:02X}");
         } else {
-            out.push_str(&format!("%{byte:02x}"));
+            let _ = write!(out, "%{byte:02x}");
         }
     }
     out.into_bytes()
@@ -417,11 +415,9 @@ mod tests {
         ) {
             let middle = if twice { format!("{WORD}{WORD}") } else { WORD.to_owned() };
             let said = format!("{before}{middle}{after}");
-            let stream: String = said
-                .as_bytes()
-                .chunks(cut)
-                .map(|data| format!("{{\"logs\":[{}]}}\n", line(data)))
-                .collect();
+            let lines = said.as_bytes().chunks(cut);
+            let lines: Vec<_> = lines.map(|data| format!("{{\"logs\":[{}]}}", line(data))).collect();
+            let stream = lines.join("\n");
             let mut redactor = Redactor::new([WORD]);
             let (found, _) = output(&mut redactor, stream.as_bytes(), piece);
             let shown = said.replace(WORD, HIDDEN);

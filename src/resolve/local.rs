@@ -37,9 +37,8 @@ impl Resolver<'_> {
                 left_out: Vec::new(),
             };
             let found = facts.local_packages.get(&local.path).unwrap_or(&missing);
-            let (tree, is_built) = match self.tree(found, &local.path, &requirement.place) {
-                Some(found) => found,
-                None => continue,
+            let Some((tree, is_built)) = self.tree(found, &local.path, &requirement.place) else {
+                continue;
             };
             if local.name.is_none() {
                 local.name.clone_from(&found.name);

@@ -22,7 +22,7 @@ use crate::problem::{Place, Problem};
 use crate::python::SyntaxError;
 use crate::runtime::{self, Runtime, Settings};
 use crate::spec::{Keyed, Pair, RuntimeKind, SpecFile, StorageSpec};
-use crate::storage::{Base, Check, Engine, Prefect1Fields, Storage, UserFile};
+use crate::storage::{Base, Check, Engine, LocalEntry, Prefect1Fields, Storage, UserFile};
 use crate::user_file;
 use files::Stored;
 
@@ -155,8 +155,7 @@ impl Resolver<'_> {
         let runtime = runtime::of(kind);
         let named = self.named_flows(&scripts, runtime);
         let paths: Vec<&str> = scripts.iter().map(flows::Named::path).collect();
-        let mut requirements = self.requirements(kind, &paths);
-        let local = self.local_packages(&mut requirements);
+        let (requirements, local) = self.requirements(kind, &paths);
         let access = self.access(&requirements);
 
         let all_flows: Vec<_> = named.iter().flat_map(|(_, flows)| flows.clone()).collect();
@@ -209,9 +208,7 @@ impl Resolver<'_> {
         let mut labels: Vec<(String, String)> = kwargs.labels;
         labels.extend(pairs(spec.image_labels.as_ref()).map(|p| (p.key.clone(), p.value.clone())));
         let (repository, tag) = image?;
-        let workdir = runtime.workdir(&settings);
-        let prefect1 = prefect1_fields(spec, overrides);
-        let stored_as_script = settings.stored_as_script;
+        let (workdir, stored_as_script) = (runtime.workdir(&settings), settings.stored_as_script);
         let python_version = python.map(str::to_owned);
         let origins = values::Origins { inferred_python: inferred };
         let mut storage = Storage {
@@ -237,7 +234,7 @@ impl Resolver<'_> {
             environment: self.environment(&scripts),
             flows,
             stored_as_script,
-            prefect1,
+            prefect1: prefect1_fields(spec, overrides),
             build: kwargs.options,
             address,
             local_image: spec.local_image.as_ref().is_some_and(|k| k.value),
@@ -366,7 +363,12 @@ impl Resolver<'_> {
         None
     }
 
-    fn requirements(&mut self, kind: RuntimeKind, scripts: &[&str]) -> Requirements {
+    /// What is to be installed, and the local packages among it.
+    fn requirements(
+        &mut self,
+        kind: RuntimeKind,
+        scripts: &[&str],
+    ) -> (Requirements, Vec<LocalEntry>) {
         let spec = self.storage;
         let mut result = Requirements::default();
         for item in spec.python_dependencies.iter().flat_map(|list| &list.value) {
@@ -388,7 +390,8 @@ impl Resolver<'_> {
         for path in self.inferred_requirements(kind, scripts) {
             requirements::read_file(&path, &text_of, &mut result, &mut self.problems);
         }
-        result
+        let local = self.local_packages(&mut result);
+        (result, local)
     }
 
     /// Where requirements are read from although the spec does not say so: the scripts' own blocks

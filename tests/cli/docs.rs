@@ -234,11 +234,10 @@ fn spec_md_has_every_key_in_order_with_its_type() {
         Shape::Switch => "Switch",
         Shape::Texts => "List",
         Shape::Pairs => "Table",
-        Shape::Flows => "List or table",
+        Shape::Flows | Shape::TextsOrOptions => "List or table",
         Shape::Options => "Options",
         Shape::SwitchOrOptions => "Switch or table",
         Shape::Tables => "List of tables",
-        Shape::TextsOrOptions => "List or table",
     };
     let keys: Vec<(&str, &str)> = KEYS.iter().map(|key| (key.name, word(key.shape))).collect();
     assert_eq!(documented, keys);
