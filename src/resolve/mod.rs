@@ -206,7 +206,6 @@ impl Resolver<'_> {
         labels.extend(pairs(spec.image_labels.as_ref()).map(|p| (p.key.clone(), p.value.clone())));
         let (repository, tag) = image?;
         let workdir = runtime.workdir(&settings);
-        let prefect1 = prefect1_fields(spec, overrides);
         let stored_as_script = settings.stored_as_script;
         let python_version = python.map(str::to_owned);
         let origins = values::Origins { inferred_python: inferred };
@@ -233,7 +232,7 @@ impl Resolver<'_> {
             environment: self.environment(&scripts),
             flows,
             stored_as_script,
-            prefect1,
+            prefect1: prefect1_fields(spec, overrides),
             build: kwargs.options,
             address,
             local_image: spec.local_image.as_ref().is_some_and(|k| k.value),
