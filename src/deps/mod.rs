@@ -3,6 +3,7 @@
 //! **Invariant:** reads text only; what an index or an image holds is not known here.
 
 pub mod external;
+mod lines;
 pub mod local;
 pub mod lock;
 pub mod marker;

@@ -11,6 +11,7 @@ use std::str::FromStr;
 use pep440_rs::Operator;
 use pep508_rs::{MarkerTree, Requirement as Pep508, VerbatimUrl, VersionOrUrl};
 
+use super::lines::{Purpose, beside, include, logical_lines};
 use super::local::{self, Local};
 use super::wheel::{self, Target, Way};
 use super::{lock, tables};
@@ -356,12 +357,6 @@ pub fn normalise(name: &str) -> String {
     result
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Purpose {
-    Install,
-    Constrain,
-}
-
 struct Reader<'a, 'b> {
     text_of: &'b dyn Fn(&str) -> Option<&'a str>,
     into: &'b mut Requirements,
@@ -410,55 +405,6 @@ impl Reader<'_, '_> {
                 Err(problem) => self.problems.push(problem),
             }
         }
-    }
-}
-
-/// Lines joined at `\`, without comments and empty ones, each with its first line's number.
-fn logical_lines(text: &str) -> Vec<(usize, String)> {
-    let mut lines = Vec::new();
-    let mut open: Option<(usize, String)> = None;
-    for (at, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
-        let (start, mut joined) = open.take().unwrap_or((at + 1, String::new()));
-        let is_comment = line.trim_start().starts_with('#');
-        if let (Some(head), false) = (line.strip_suffix('\\'), is_comment) {
-            joined.push_str(head);
-            open = Some((start, joined));
-            continue;
-        }
-        joined.push_str(line);
-        lines.push((start, joined));
-    }
-    lines.extend(open);
-    let clean = lines.into_iter().map(|(at, line)| (at, without_comment(&line).trim().to_owned()));
-    clean.filter(|(_, line)| !line.is_empty()).collect()
-}
-
-/// A `#` begins a comment at the start of a line or after a space: URLs hold others.
-fn without_comment(line: &str) -> &str {
-    let mut before = ' ';
-    for (at, c) in line.char_indices() {
-        if c == '#' && before.is_whitespace() {
-            return &line[..at];
-        }
-        before = c;
-    }
-    line
-}
-
-fn include(line: &str) -> Option<(Purpose, &str)> {
-    let after = |flags: [&str; 2]| {
-        let short = line.strip_prefix(flags[0]);
-        let rest = line.strip_prefix(flags[1]).or(short)?;
-        Some(rest.trim_start_matches([' ', '\t', '=']).trim())
-    };
-    let install = after(["-r", "--requirement"]).map(|path| (Purpose::Install, path));
-    install.or_else(|| after(["-c", "--constraint"]).map(|path| (Purpose::Constrain, path)))
-}
-
-fn beside(path: &str, target: &str) -> String {
-    match path.rsplit_once('/') {
-        Some((folder, _)) if !target.starts_with('/') => format!("{folder}/{target}"),
-        _ => target.to_owned(),
     }
 }
 
