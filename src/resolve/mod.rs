@@ -252,6 +252,7 @@ impl Resolver<'_> {
             apt_repositories,
             recipes: added.recipes,
             infer: self.infers(),
+            excluded_packages: list(spec.exclude_system_packages.as_ref()),
             added: Added::default(),
             required_commands: list(spec.required_commands.as_ref()),
             requirements,
