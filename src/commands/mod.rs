@@ -15,6 +15,7 @@ mod learn;
 mod local_base;
 pub mod plan;
 mod registration;
+mod secrets;
 pub mod version;
 
 use std::path::{Path, PathBuf};

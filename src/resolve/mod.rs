@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** pure; either every storage is valid, or every problem is returned.
 
+mod access;
 mod base;
 mod build;
 mod environment;
@@ -9,6 +10,7 @@ mod files;
 mod flows;
 mod grammar;
 mod habits;
+mod local;
 mod modules;
 mod names;
 mod packages;
@@ -25,7 +27,7 @@ use crate::problem::{Place, Problem};
 use crate::python::SyntaxError;
 use crate::runtime::{self, Runtime, Settings};
 use crate::spec::{Keyed, Pair, RuntimeKind, SpecFile, StorageSpec};
-use crate::storage::{Added, Base, Check, Engine, Prefect1Fields, Storage, UserFile};
+use crate::storage::{Added, Base, Check, Engine, LocalEntry, Prefect1Fields, Storage, UserFile};
 use crate::user_file;
 use files::Stored;
 
@@ -158,7 +160,8 @@ impl Resolver<'_> {
         let runtime = runtime::of(kind);
         let named = self.named_flows(&scripts, runtime);
         let paths: Vec<&str> = scripts.iter().map(flows::Named::path).collect();
-        let requirements = self.requirements(kind, &paths);
+        let (requirements, local) = self.requirements(kind, &paths);
+        let access = self.access(&requirements);
 
         let all_flows: Vec<_> = named.iter().flat_map(|(_, flows)| flows.clone()).collect();
         let image_name = self.image_name(name, &all_flows, paths.first().copied(), overrides);
@@ -217,6 +220,8 @@ impl Resolver<'_> {
         let mut labels: Vec<(String, String)> = kwargs.labels;
         labels.extend(pairs(spec.image_labels.as_ref()).map(|p| (p.key.clone(), p.value.clone())));
         let (repository, tag) = image?;
+        let mut packages = added.packages;
+        packages.extend(access::needed(&requirements));
         let packages::Inferred { needed, without_apt, odbc_drivers } =
             self.inferred(packages::Context {
                 base: base.as_ref(),
@@ -224,11 +229,9 @@ impl Resolver<'_> {
                 platforms: &platforms,
                 requirements: &requirements,
                 scripts: &paths,
-                recipes: added.packages,
+                said: packages,
             });
-        let workdir = runtime.workdir(&settings);
-        let prefect1 = prefect1_fields(spec, overrides);
-        let stored_as_script = settings.stored_as_script;
+        let (workdir, stored_as_script) = (runtime.workdir(&settings), settings.stored_as_script);
         let python_version = python.map(str::to_owned);
         let origins = values::Origins { inferred_python: inferred };
         let mut storage = Storage {
@@ -252,6 +255,8 @@ impl Resolver<'_> {
             added: Added::default(),
             required_commands: list(spec.required_commands.as_ref()),
             requirements,
+            local,
+            access,
             engine,
             files,
             modules,
@@ -259,7 +264,7 @@ impl Resolver<'_> {
             environment: self.environment(&scripts),
             flows,
             stored_as_script,
-            prefect1,
+            prefect1: prefect1_fields(spec, overrides),
             build: kwargs.options,
             address,
             local_image: spec.local_image.as_ref().is_some_and(|k| k.value),
@@ -388,12 +393,17 @@ impl Resolver<'_> {
         None
     }
 
-    fn requirements(&mut self, kind: RuntimeKind, scripts: &[&str]) -> Requirements {
+    /// What is to be installed, and the local packages among it.
+    fn requirements(
+        &mut self,
+        kind: RuntimeKind,
+        scripts: &[&str],
+    ) -> (Requirements, Vec<LocalEntry>) {
         let spec = self.storage;
         let mut result = Requirements::default();
         for item in spec.python_dependencies.iter().flat_map(|list| &list.value) {
             match requirements::read_one(&item.value, &item.place, "python_dependencies") {
-                Ok(requirement) => result.wanted.push(requirement),
+                Ok(item) => result.take(item),
                 Err(problem) => self.problems.push(problem),
             }
         }
@@ -414,7 +424,8 @@ impl Resolver<'_> {
             // Whoever names indexes has those of the lock in mind, perhaps under other names.
             result.wanted.retain(|requirement| !requirement.is_locked_index());
         }
-        result
+        let local = self.local_packages(&mut result);
+        (result, local)
     }
 
     /// Where requirements are read from although the spec does not say so: the scripts' own blocks

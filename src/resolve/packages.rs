@@ -33,8 +33,8 @@ pub(super) struct Context<'a> {
     pub(super) requirements: &'a Requirements,
     /// Paths of the flow scripts.
     pub(super) scripts: &'a [&'a str],
-    /// Packages of recipes.
-    pub(super) recipes: Vec<NeededPackage>,
+    /// What the spec asks for in other words: packages of recipes, and what fetches requirements.
+    pub(super) said: Vec<NeededPackage>,
 }
 
 /// What inference gives.
@@ -57,8 +57,8 @@ impl Resolver<'_> {
     pub(super) fn inferred(&mut self, context: Context<'_>) -> Inferred {
         let known = context.base.and_then(base::known);
         let mut found = Collected::default();
-        // A recipe is the user's word: no switch takes its packages away.
-        found.0.extend(context.recipes);
+        // That is the user's word: no switch takes it away.
+        found.0.extend(context.said);
         let said = found.0.len();
         let mentioned = self.mentioned(context.scripts);
         if self.infers() {

@@ -12,6 +12,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "commands",
         &[
+            "access",
             "cli",
             "diff",
             "docker",
@@ -40,15 +41,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("term", &["problem"]),
     ("error", &["problem"]),
     ("spec", &["problem", "python"]),
-    ("deps", &["problem", "spec"]),
+    ("access", &["problem"]),
+    ("deps", &["access", "problem", "spec"]),
     ("facts", &["deps", "python", "spec"]),
     ("runtime", &["python", "spec", "storage"]),
-    ("storage", &["deps", "facts", "image_ref", "problem", "spec", "user_file"]),
+    ("storage", &["access", "deps", "facts", "image_ref", "problem", "spec", "user_file"]),
     ("registration", &["storage"]),
     ("init", &["resolve", "spec"]),
     (
         "resolve",
         &[
+            "access",
             "deps",
             "facts",
             "image_ref",
@@ -62,7 +65,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "user_file",
         ],
     ),
-    ("plan", &["facts", "image_ref", "packages", "runtime", "spec", "storage"]),
+    ("plan", &["access", "facts", "image_ref", "packages", "runtime", "spec", "storage"]),
     ("stage", &["facts", "plan"]),
     ("docker", &["error", "host", "plan", "plugin"]),
     ("drive", &["docker", "progress", "render"]),
@@ -72,6 +75,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// Modules that must not know files, processes, environment or clock.
 const PURE: &[&str] = &[
+    "access",
     "deps",
     "diff",
     "image_ref",

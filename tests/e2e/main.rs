@@ -23,6 +23,7 @@ mod output;
 mod packages;
 mod plugin;
 mod prefect3;
+mod private;
 mod recipes;
 mod registration;
 mod release;

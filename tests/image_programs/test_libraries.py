@@ -260,7 +260,7 @@ class Optional(LibraryTest):
             caught + "from . import _fast\n",
             "try:\n    from . import _fast\nexcept ImportError as e:\n    raise RuntimeError from e\n",
             "try:\n    from . import _fast\nexcept KeyError:\n    pass\n",
-            "try:\n    pass\nexcept ImportError:\n    from . import _fast\n",
+            caught + "try:\n    pass\nexcept ImportError:\n    from . import _fast\n",
             "try:\n    pass\nexcept ImportError:\n    pass\nelse:\n    from . import _fast\n",
             "try:\n    from . import _fast\nfinally:\n    pass\n",
             "from . import _fast\nthis is no Python\n",
@@ -271,6 +271,8 @@ class Optional(LibraryTest):
         caught = "try:\n    from . import _fast\nexcept ImportError:\n    pass\n"
         needs = "from . import _fast\n"
         self.assertEqual(self.levels(caught, pkg__later=needs), ["error"])
+        several = "from . import (\n    a,\n    _fast,\n)\n"
+        self.assertEqual(self.levels(caught, pkg__later=several), ["error"])
         self.assertEqual(self.levels(caught, pkg__tests__test_it=needs), ["warning"])
         self.assertEqual(self.levels(needs, pkg__earlier=caught), ["error"])
 

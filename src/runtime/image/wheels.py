@@ -18,6 +18,7 @@ import os
 import re
 import shutil
 import sys
+import zipfile
 from urllib.parse import unquote, urlsplit
 
 sys.dont_write_bytecode = True
@@ -37,6 +38,32 @@ def wheel_name(path):
     return None
 
 
+def wheel_files(path):
+    """Returns `(file, hash)` of what a wheel puts where Python looks for modules."""
+    with zipfile.ZipFile(path) as wheel:
+        records = [name for name in wheel.namelist() if name.endswith(".dist-info/RECORD")]
+        lines = wheel.read(records[0]).decode("utf-8").splitlines() if records else []
+    return {tuple(line.split(",")[:2]) for line in lines if ".data/" not in line}
+
+
+def installed_files(name, folders):
+    """Returns the same of an installed distribution."""
+    for folder in folders:
+        for entry in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+            if entry.endswith(".dist-info") and normalise(entry.split("-")[0]) == name:
+                record = os.path.join(folder, entry, "RECORD")
+                if os.path.exists(record):
+                    return {tuple(line.split(",")[:2]) for line in read_lines(record)}
+    return set()
+
+
+def as_installed(name, paths, folders):
+    """Of several builds of one distribution, that which is installed: the cache has older ones."""
+    installed = installed_files(name, folders)
+    same = [path for path in paths if wheel_files(path) - {("", "")} <= installed]
+    return same[-1:] or paths[-1:]
+
+
 def built_wheels(cache):
     """Yields (name, version, path) of each wheel that uv built itself."""
     for entry in sorted(os.listdir(cache)):
@@ -48,6 +75,13 @@ def built_wheels(cache):
                     yield wheel_name(name) + (os.path.join(folder, name),)
 
 
+def of_url(wheels, name, folders):
+    """Returns the one wheel of a distribution that came from a URL or a folder."""
+    mine = sorted((w for w in wheels if w[0] == name), key=lambda w: os.path.getmtime(w[2]))
+    paths = as_installed(name, [path for _, _, path in mine], folders)
+    return [w for w in mine if w[2] in paths]
+
+
 def newest(wheels):
     """Of several builds of one file name, the last: an older one is of an earlier build."""
     chosen = {}
@@ -56,6 +90,15 @@ def newest(wheels):
         if key not in chosen or os.path.getmtime(chosen[key][2]) < os.path.getmtime(path):
             chosen[key] = (name, version, path)
     return [chosen[key] for key in sorted(chosen)]
+
+
+def given_wheel(line):
+    """Returns the wheel that a line of `uv pip freeze` names as a file."""
+    path = unquote(line.partition(" @ file://")[2])
+    parts = os.path.basename(path).split("-")
+    if path.endswith(".whl") and len(parts) >= 5 and os.path.isfile(path):
+        return [(normalise(parts[0]), parts[1], path)]
+    return []
 
 
 def read_lines(path):
@@ -97,7 +140,7 @@ def local_wheel(line):
     return path if url.startswith("file:") and wheel_name(path) and os.path.isfile(path) else None
 
 
-def keep(line, wheels, hashes):
+def keep(line, wheels, built, hashes):
     """Returns the line that installs the same in the image, and the paths of wheels for it."""
     given = local_wheel(line)
     if " @ " in line:
@@ -107,9 +150,11 @@ def keep(line, wheels, hashes):
         name = normalise(name)
     if given:
         kept = [(name, wheel_name(given)[1], given)]
+    elif version is None:
+        kept = of_url(built, name, sys.path)
     else:
         # PEP 440: a wheel's file name has the version normalised, as has uv's output.
-        kept = [w for w in wheels if w[0] == name and version in (None, version_key(w[1]))]
+        kept = [w for w in wheels if w[0] == name and version == version_key(w[1])]
     key = name, version and version_key(version)
     if version is None and kept:
         version = version_key(kept[-1][1])
@@ -122,7 +167,8 @@ def keep(line, wheels, hashes):
 
 
 def main(cache, before, after, requirements, out, status=None):
-    wheels = newest(built_wheels(cache))
+    built = list(built_wheels(cache))
+    wheels = newest(built)
     hashes = known_hashes(requirements)
     os.makedirs(out)
     lines, compiled = [], []
@@ -131,7 +177,7 @@ def main(cache, before, after, requirements, out, status=None):
     for line in read_lines(after):
         if not line or line in known or line.startswith(("#", "-e")):
             continue
-        line, paths = keep(line, wheels, hashes)
+        line, paths = keep(line, wheels, built, hashes)
         lines.append(line)
         for path in paths:
             copy = os.path.join(out, os.path.basename(path))
