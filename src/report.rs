@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use crate::explain::{self, Explanation, Missing};
 use crate::plan::{Content, Plan};
 use crate::problem::Problem;
 use crate::python::SyntaxError;
@@ -81,6 +82,20 @@ pub struct BuildReport {
     pub storages: Vec<BuiltReport>,
     /// What was not.
     pub failed: Vec<FailedReport>,
+    /// What `--fix` added.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fixed: Option<Vec<FixedReport>>,
+}
+
+/// What a storage lacked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct FixedReport {
+    /// The storage.
+    pub name: String,
+    /// Debian packages in the image.
+    pub system_packages: Vec<String>,
+    /// Debian packages only where Python packages are built.
+    pub build_packages: Vec<String>,
 }
 
 /// One image that was built.
@@ -117,12 +132,15 @@ pub struct FailedReport {
     pub cause: String,
     /// One line.
     pub remedy: Option<String>,
+    /// Lines to write into the spec.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub add: Vec<String>,
 }
 
 impl BuildReport {
     /// A report on storages.
     pub fn new(storages: Vec<BuiltReport>, failed: Vec<FailedReport>) -> Self {
-        Self { schema_version: SCHEMA_VERSION, storages, failed }
+        Self { schema_version: SCHEMA_VERSION, storages, failed, fixed: None }
     }
 
     /// One line per image: `repository:tag@digest`.
@@ -358,6 +376,75 @@ fn packages_text(storage: &Storage, text: &mut String) {
         let _ = writeln!(text, "{phase:5}  {name:width$}  {}", package.because);
     }
     text.push('\n');
+}
+
+#[derive(Serialize)]
+struct ExplainReport<'a> {
+    schema_version: u32,
+    explanations: Vec<ExplainedReport<'a>>,
+}
+
+#[derive(Serialize)]
+struct ExplainedReport<'a> {
+    cause: &'a str,
+    line: &'a str,
+    fix: FixReport<'a>,
+    missing: Vec<MissingReport<'a>>,
+    add: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct FixReport<'a> {
+    build: &'a [String],
+    run: &'a [String],
+    advice: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct MissingReport<'a> {
+    kind: &'a str,
+    name: &'a str,
+    phase: &'a str,
+}
+
+/// The JSON object of `explain`.
+pub fn explain_json(explanation: Option<&Explanation>) -> String {
+    json(&ExplainReport {
+        schema_version: SCHEMA_VERSION,
+        explanations: explanation.into_iter().map(explained_report).collect(),
+    })
+}
+
+fn explained_report(explanation: &Explanation) -> ExplainedReport<'_> {
+    let fix = &explanation.fix;
+    ExplainedReport {
+        cause: &explanation.cause,
+        line: &explanation.line,
+        fix: FixReport { build: &fix.build, run: &fix.run, advice: fix.advice.as_deref() },
+        missing: explanation.missing.iter().map(missing_report).collect(),
+        add: explain::lines(fix, &[], &[]),
+    }
+}
+
+fn missing_report(missing: &Missing) -> MissingReport<'_> {
+    MissingReport { kind: missing.kind.name(), name: &missing.name, phase: missing.phase.name() }
+}
+
+/// An explanation for people: cause, the line that tells it, what to do.
+pub fn explain_text(explanation: &Explanation) -> String {
+    let Explanation { cause, line, fix, .. } = explanation;
+    let mut text = format!("{cause}\n\n  {line}\n");
+    let add = explain::lines(fix, &[], &[]);
+    if !add.is_empty() {
+        text += "\nAdd to the spec:\n\n";
+        for line in add {
+            let _ = writeln!(text, "  {line}");
+        }
+    }
+    if let Some(advice) = &fix.advice {
+        let _ = write!(text, "\nhint: {advice}\n");
+    }
+    text
 }
 
 /// A report as text.

@@ -493,6 +493,28 @@ mod tests {
     }
 
     #[test]
+    fn hashes_and_pins_are_known() {
+        let all = |text: &'static str| {
+            let mut into = Requirements::default();
+            read_file("r.txt", &|_| Some(text), &mut into, &mut Vec::new());
+            into
+        };
+        let hashed = "--no-binary x\na==1 ; os_name == 'nt' --hash=sha256:00\nb @ \
+                      https://example.org/b.whl \\\n  --hash=sha256:11\n";
+        assert_eq!((all(hashed).hashed(), all(hashed).locked()), (true, false));
+        assert_eq!(all(hashed).wanted[1].without_hashes(), "a==1 ; os_name == 'nt'");
+        assert!(!all("a==1 --hash=sha256:00\nb==2\n").hashed());
+        assert!(!all("--pre\n").hashed());
+        let read = all("a==1.0 --hash=sha256:00\nb>=1\nc==1.*\nd>1,==2\ne\n");
+        let versions: Vec<Option<&str>> = read
+            .wanted
+            .iter()
+            .map(|requirement| requirement.distribution.as_ref()?.version.as_deref())
+            .collect();
+        assert_eq!(versions, [Some("1.0"), None, None, None, None]);
+    }
+
+    #[test]
     fn names_are_normalised() {
         let place = Place { file: "s".into(), line: 1 };
         for (text, name, conditional) in [

@@ -196,9 +196,9 @@ mod tests {
             ("pkg-1.0.tar.gz", ""),
             ("pkg-not_a_version-py3-none-any.whl", ""),
         ] {
-            let takes = |minor: &u8| fits(file, &bookworm(Some((3, *minor)), "x86_64"));
+            let is_taken = |minor: &u8| fits(file, &bookworm(Some((3, *minor)), "x86_64"));
             let taken: Vec<String> =
-                SUPPORTED.filter(takes).map(|minor| minor.to_string()).collect();
+                SUPPORTED.filter(is_taken).map(|minor| minor.to_string()).collect();
             assert_eq!(taken.join(" "), wanted, "{file}");
             assert_eq!(fits(file, &bookworm(None, "x86_64")), !wanted.is_empty(), "{file}");
         }

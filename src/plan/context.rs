@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::{deb822, dockerfile};
 use crate::facts::{FileFact, hex};
+use crate::packages;
 use crate::runtime;
 use crate::storage::{Base, Check, FileEntry, NeededPackage, Phase, Recipe, Source, Storage, Tree};
 
@@ -84,6 +85,17 @@ struct CheckSpec<'a> {
     conflicts: bool,
     uv: Option<&'a str>,
     base_conflicts: Option<&'a str>,
+    /// Whether the libraries of ELF files are looked for.
+    libraries: bool,
+    /// Libraries that distributions open when they run.
+    loads: BTreeMap<&'a str, Vec<&'static str>>,
+    /// Programs that distributions run.
+    calls: BTreeMap<&'a str, Vec<&'static str>>,
+    required_commands: &'a [String],
+    odbc_drivers: &'a [String],
+    /// The tables that name packages.
+    sonames: String,
+    programs: String,
 }
 
 #[derive(Serialize)]
@@ -158,7 +170,8 @@ pub(super) fn entries(storage: &Storage) -> Vec<ContextEntry> {
             because: because.to_owned(),
         });
     };
-    if storage.has_packages(Phase::Run) || super::compiles(storage) {
+    let adds = !storage.added.run.is_empty();
+    if storage.has_packages(Phase::Run) || adds || super::compiles(storage) {
         text("system/keep-packages.conf", KEEP_PACKAGES.to_owned(), "packages stay in the cache");
     }
     system(storage, &mut text);
@@ -190,6 +203,9 @@ pub(super) fn entries(storage: &Storage) -> Vec<ContextEntry> {
     }
     if let Check::On { exclude } = &storage.check {
         text("check/check.json", json(&check_spec(storage, exclude)), "what the check looks at");
+        let because = "says which package has what is missing";
+        text(SONAMES, packages::SONAMES.to_owned(), because);
+        text(PROGRAMS, packages::PROGRAMS.to_owned(), because);
     }
     text("flows/flows.json", json(&flows_spec(storage)), "names and locations of the flows");
     entries.extend(repositories(storage));
@@ -243,8 +259,13 @@ pub(super) fn entries(storage: &Storage) -> Vec<ContextEntry> {
 fn system(storage: &Storage, text: &mut impl FnMut(&str, String, &str)) {
     let (headers, others): (Vec<&NeededPackage>, Vec<_>) =
         storage.needed.iter().partition(|package| package.is_python_headers());
+    let inferred = |package: &&NeededPackage| !package.is_required;
     let programs = [
-        (!others.is_empty(), runtime::AVAILABLE, "picks the names that the base's release has"),
+        (
+            others.iter().any(inferred),
+            runtime::AVAILABLE,
+            "picks the names that the base's release has",
+        ),
         (!headers.is_empty(), runtime::HEADERS, "says whether headers of Python are missing"),
     ];
     for (is_used, (name, program), because) in programs {
@@ -332,6 +353,9 @@ const KEEP_PACKAGES: &str = "Binary::apt::APT::Keep-Downloaded-Packages \"true\"
 pub(super) const OUTPUT: &str = "/tmp/flowstorage";
 /// Where `flows.py` leaves what `prefect register` reads.
 pub(super) const REGISTRATION_FOLDER: &str = "/tmp/flowstorage-registration";
+/// The tables that the check names packages by.
+const SONAMES: &str = "check/sonames.tsv";
+const PROGRAMS: &str = "check/programs.tsv";
 /// Where the context is seen during a build step.
 pub(super) const MOUNT: &str = "/mnt/flowstorage";
 
@@ -350,6 +374,14 @@ fn check_spec<'a>(storage: &'a Storage, exclude: &'a [String]) -> CheckSpec<'a> 
             });
         }
     }
+    let known = |names: fn(packages::Distribution) -> Vec<&'static str>| {
+        let rows = dependencies.iter().filter_map(|dependency| {
+            let names = names(packages::distribution(dependency.name)?);
+            (!names.is_empty()).then_some((dependency.name, names))
+        });
+        rows.collect::<BTreeMap<_, _>>()
+    };
+    let (loads, calls) = (known(|row| row.loads), known(|row| row.calls));
     CheckSpec {
         python_version: storage.python_version.as_deref(),
         dependencies,
@@ -358,6 +390,13 @@ fn check_spec<'a>(storage: &'a Storage, exclude: &'a [String]) -> CheckSpec<'a> 
         conflicts: installs,
         uv: installs.then_some("/uv/bin/uv"),
         base_conflicts: installs.then_some("/uv/base-conflicts.txt"),
+        libraries: true,
+        loads,
+        calls,
+        required_commands: &storage.required_commands,
+        odbc_drivers: &storage.odbc_drivers,
+        sonames: format!("{MOUNT}/{SONAMES}"),
+        programs: format!("{MOUNT}/{PROGRAMS}"),
     }
 }
 

@@ -122,7 +122,8 @@ fn installs(storage: &Storage) -> bool {
 
 /// Whether there is a stage in which Python packages are compiled.
 fn compiles(storage: &Storage) -> bool {
-    installs(storage) && storage.has_packages(Phase::Build)
+    let adds = !storage.added.build.is_empty();
+    installs(storage) && (storage.has_packages(Phase::Build) || adds)
 }
 
 /// The user's labels and what we record: flows with their locations, the runtime, our version.

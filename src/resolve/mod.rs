@@ -25,7 +25,7 @@ use crate::problem::{Place, Problem};
 use crate::python::SyntaxError;
 use crate::runtime::{self, Runtime, Settings};
 use crate::spec::{Keyed, Pair, RuntimeKind, SpecFile, StorageSpec};
-use crate::storage::{Base, Check, Engine, Prefect1Fields, Storage, UserFile};
+use crate::storage::{Added, Base, Check, Engine, Prefect1Fields, Storage, UserFile};
 use crate::user_file;
 use files::Stored;
 
@@ -249,6 +249,8 @@ impl Resolver<'_> {
             apt_repositories,
             recipes: added.recipes,
             infer: self.infers(),
+            added: Added::default(),
+            required_commands: list(spec.required_commands.as_ref()),
             requirements,
             engine,
             files,

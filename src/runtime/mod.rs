@@ -16,11 +16,18 @@ pub const PROGRAMS: &[(&str, &str)] = &[
     ("flows.py", include_str!("image/flows.py")),
     ("flowstorage_arguments.py", include_str!("image/flowstorage_arguments.py")),
     ("flowstorage_distributions.py", include_str!("image/flowstorage_distributions.py")),
+    ("flowstorage_elf.py", include_str!("image/flowstorage_elf.py")),
     ("flowstorage_environment.py", include_str!("image/flowstorage_environment.py")),
+    ("flowstorage_imports.py", include_str!("image/flowstorage_imports.py")),
+    ("flowstorage_libraries.py", include_str!("image/flowstorage_libraries.py")),
+    ("flowstorage_loader.py", include_str!("image/flowstorage_loader.py")),
+    ("flowstorage_needs.py", include_str!("image/flowstorage_needs.py")),
+    ("flowstorage_odbc.py", include_str!("image/flowstorage_odbc.py")),
     ("flowstorage_prefect.py", include_str!("image/flowstorage_prefect.py")),
     ("flowstorage_prefect1.py", include_str!("image/flowstorage_prefect1.py")),
     ("flowstorage_probe.py", include_str!("image/flowstorage_probe.py")),
     ("flowstorage_python.py", include_str!("image/flowstorage_python.py")),
+    ("flowstorage_tables.py", include_str!("image/flowstorage_tables.py")),
 ];
 /// The program that makes local modules importable from anywhere.
 pub const MODULES_PATH: (&str, &str) = ("modules_path.py", include_str!("image/modules_path.py"));

@@ -5,6 +5,7 @@
 
 pub mod credentials;
 pub mod document;
+pub mod edit;
 pub mod keys;
 mod read;
 pub mod script;

@@ -13,6 +13,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "commands",
         &[
             "cli",
+            "diff",
             "docker",
             "drive",
             "error",
@@ -61,7 +62,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "user_file",
         ],
     ),
-    ("plan", &["facts", "image_ref", "runtime", "spec", "storage"]),
+    ("plan", &["facts", "image_ref", "packages", "runtime", "spec", "storage"]),
     ("stage", &["facts", "plan"]),
     ("docker", &["error", "host", "plan", "plugin"]),
     ("drive", &["docker", "progress", "render"]),
@@ -72,6 +73,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// Modules that must not know files, processes, environment or clock.
 const PURE: &[&str] = &[
     "deps",
+    "diff",
     "image_ref",
     "init",
     "packages",

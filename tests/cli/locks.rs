@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::str::FromStr;
 use std::time::Instant;
 
@@ -282,6 +283,45 @@ wheels = [{ url = "https://example.org/c-1.0%2Bcpu-py3-none-any.whl", hash = "sh
         + "\n[[package]]\nname = \"d\"\nversion = \"1\"\n\
            source = { registry = \"https://pypi.org/simple\" }\nsdist = { hash = \"sha256:22\" }\n";
     assert_eq!(lines(&files(&two), "uv.lock")[0], "--extra-index-url https://example.org/simple");
+}
+
+/// A script without a spec takes the lock of its project, and the lock before the pyproject.toml.
+#[test]
+fn a_script_alone_takes_the_lock_beside_it() {
+    let plan = |names: &[&str]| {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, text) in fixture("e2e").iter().chain([(&"flow.py".to_owned(), &String::new())]) {
+            if names.contains(&name.as_str()) || name == "flow.py" {
+                fs::write(folder.path().join(name), text).expect("writable");
+            }
+        }
+        let project = "[project]\nname = \"etl\"\ndependencies = [\"humanize>=4\", \"six\"]\n";
+        fs::write(folder.path().join("pyproject.toml"), project).expect("writable");
+        if names.contains(&"requirements.txt") {
+            fs::write(folder.path().join("requirements.txt"), "attrs\n").expect("writable");
+        }
+        let output = Command::new(env!("CARGO_BIN_EXE_docker-flowstorage"))
+            .args(["plan", "-o", "out", "-f", "flow.py"])
+            .current_dir(folder.path())
+            .env_clear()
+            .output()
+            .expect("the binary runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let requirements = folder.path().join("out/flow/context/python/requirements.txt");
+        let text = fs::read_to_string(requirements).expect("it is sent");
+        let name = |line: &str| line.split(" --hash").next().unwrap_or_default().to_owned();
+        text.lines().map(name).collect::<Vec<_>>()
+    };
+    let locked = ["humanize==4.9.0", "six==1.16.0 ; sys_platform == 'linux'"];
+    for (names, wanted) in [
+        (&["uv.lock", "poetry.lock"][..], &locked[..]),
+        (&["poetry.lock"], &locked),
+        (&["pylock.toml"], &locked),
+        (&[], &["humanize>=4", "six"]),
+        (&["requirements.txt", "uv.lock"], &["attrs"]),
+    ] {
+        assert_eq!(plan(names), wanted, "{names:?}");
+    }
 }
 
 /// A large lock is read while someone waits.

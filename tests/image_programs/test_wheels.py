@@ -4,42 +4,14 @@ import hashlib
 import io
 import json
 import os
-import struct
 import subprocess
 import sys
 import zipfile
 
+from elf_files import make
 from support import PREFIX, PROGRAMS, ProgramTest
 
 SUMS = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("built", "given")}
-
-
-def elf(needed, wide=True, order="<"):
-    """Returns a shared library that needs others."""
-    strings = b"\0" + b"".join(name.encode() + b"\0" for name in needed)
-    word = "Q" if wide else "I"
-    head, size = (64, 56) if wide else (52, 32)
-    table = head + 2 * size
-    entries, at = [(5, 0x1000 + table)], 1
-    for name in needed:
-        entries.append((1, at))
-        at += len(name) + 1
-    entries.append((0, 0))
-    dynamic = b"".join(struct.pack(order + 2 * word, *entry) for entry in entries)
-    total = table + len(strings) + len(dynamic)
-
-    def segment(kind, offset, length):
-        address = 0x1000 + offset
-        if wide:
-            return struct.pack(order + "IIQQQQQQ", kind, 0, offset, address, 0, length, length, 0)
-        return struct.pack(order + "IIIIIIII", kind, offset, address, 0, length, length, 0, 0)
-
-    ident = b"\x7fELF" + bytes([2 if wide else 1, 1 if order == "<" else 2, 1]) + bytes(9)
-    rest = struct.pack(
-        order + "HHI" + 3 * word + "IHHHHHH", 3, 62, 1, 0, head, 0, 0, head, size, 2, 0, 0, 0
-    )
-    parts = [segment(1, 0, total), segment(2, table + len(strings), len(dynamic))]
-    return ident + rest + b"".join(parts) + strings + dynamic
 
 
 def wheel(files):
@@ -145,11 +117,11 @@ class WheelsTest(ProgramTest):
         libraries = ["libpq.so.5", "libz.so.1", "libown-1.so", "libnone.so.1", "libc.so.6"]
         self.built(
             "psycopg2-1.0-cp311-cp311-linux_x86_64.whl",
-            wheel({"p/_x.cpython-311.so": elf(libraries), "p.libs/libown-1.so": elf([])}),
+            wheel({"p/_x.cpython-311.so": make(libraries), "p.libs/libown-1.so": make()}),
         )
         self.built(
             "second-1.0-cp311-cp311-linux_x86_64.whl",
-            wheel({"s/_s.so": elf(["libpq.so.5"], False, ">"), "s/broken.so": b"\x7fELF\x02\x01"}),
+            wheel({"s/_s.so": make(["libpq.so.5"]), "s/broken.so": b"\x7fELF\x02\x01"}),
         )
         self.program(
             "ldconfig",
@@ -190,7 +162,7 @@ class WheelsTest(ProgramTest):
         )
 
     def test_where_there_is_no_dpkg_nothing_is_added(self):
-        self.built("x-1.0-cp311-cp311-linux_x86_64.whl", wheel({"x.so": elf(["libpq.so.5"])}))
+        self.built("x-1.0-cp311-cp311-linux_x86_64.whl", wheel({"x.so": make(["libpq.so.5"])}))
         self.program("ldconfig", "printf '\\tlibpq.so.5 (libc6) => /lib/libpq.so.5\\n'")
         self.program("dpkg", "exit 127")
         lines = self.keep([], ["x==1.0"], status="")

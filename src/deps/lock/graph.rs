@@ -3,7 +3,7 @@
 //! **Invariant:** a distribution's marker is the sum, over all ways to it, of what must hold along
 //! the way.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use pep508_rs::MarkerTree;
 
@@ -26,13 +26,13 @@ pub(super) struct Node {
     /// Always.
     pub(super) edges: Vec<Edge>,
     /// With an extra.
-    pub(super) optional: HashMap<String, Vec<Edge>>,
+    pub(super) optional: BTreeMap<String, Vec<Edge>>,
 }
 
 /// What was reached.
 #[derive(Debug)]
 pub(super) struct Reached {
-    states: HashMap<(usize, Option<String>), MarkerTree>,
+    states: BTreeMap<(usize, Option<String>), MarkerTree>,
 }
 
 impl Reached {
@@ -49,9 +49,9 @@ impl Reached {
 
 /// Follows the edges from some that are given.
 pub(super) fn reach(nodes: &[Node], roots: &[Edge]) -> Reached {
-    let mut states: HashMap<(usize, Option<String>), MarkerTree> = HashMap::new();
+    let mut states: BTreeMap<(usize, Option<String>), MarkerTree> = BTreeMap::new();
     let mut pending = VecDeque::new();
-    let arrive = |states: &mut HashMap<_, MarkerTree>,
+    let arrive = |states: &mut BTreeMap<_, MarkerTree>,
                   pending: &mut VecDeque<_>,
                   edge: &Edge,
                   under: &MarkerTree| {
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn an_extra_brings_its_own_only_where_it_was_asked_for() {
-        let optional = HashMap::from([("s".to_owned(), vec![edge(1, &[], "")])]);
+        let optional = BTreeMap::from([("s".to_owned(), vec![edge(1, &[], "")])]);
         let nodes = vec![Node { edges: vec![edge(2, &[], "")], optional }];
         let roots = [edge(0, &[], ""), edge(0, &["s"], "os_name == 'nt'")];
         let reached = reach(&nodes, &roots);

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** what is returned says nothing of extras: no installer is asked for any.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use pep508_rs::{ExtraOperator, MarkerExpression, MarkerTree, MarkerValueExtra};
@@ -10,7 +10,7 @@ use pep508_rs::{ExtraOperator, MarkerExpression, MarkerTree, MarkerValueExtra};
 /// Markers by their text: a lock repeats few of them often.
 #[derive(Debug, Default)]
 pub(super) struct Markers {
-    known: HashMap<String, Option<MarkerTree>>,
+    known: BTreeMap<String, Option<MarkerTree>>,
 }
 
 impl Markers {
@@ -42,7 +42,7 @@ pub(super) fn settle(marker: &MarkerTree, has: &dyn Fn(&str) -> bool) -> MarkerT
         for expression in clause {
             if let MarkerExpression::Extra { operator, name } = &expression {
                 let holds = match name {
-                    MarkerValueExtra::Extra(name) => has(&name.to_string()),
+                    MarkerValueExtra::Extra(name) => has(name.as_ref()),
                     MarkerValueExtra::Arbitrary(name) => has(name),
                 };
                 if holds != (*operator == ExtraOperator::Equal) {

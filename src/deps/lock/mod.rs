@@ -184,13 +184,10 @@ fn line(package: &LockedPackage) -> Result<String, (String, String)> {
         folder.map_or(String::new(), |folder| format!("#subdirectory={folder}"))
     };
     let mut line = match &package.source {
-        Source::Index(_) => match &package.version {
-            Some(version) => format!("{name}=={version}"),
-            None => {
-                let message = format!("`{name}` has no version here");
-                return Err((message, "lock again".to_owned()));
-            }
-        },
+        Source::Index(_) => {
+            let none = || (format!("`{name}` has no version here"), "lock again".to_owned());
+            format!("{name}=={}", package.version.as_ref().ok_or_else(none)?)
+        }
         Source::Git { url, commit, subdirectory } => {
             format!("{name} @ git+{url}@{commit}{}", fragment(subdirectory))
         }
@@ -242,14 +239,14 @@ fn from_toml<'a, T: serde::Deserialize<'a>>(path: &str, text: &'a str) -> Result
 
 /// Line numbers of offsets that mostly ascend.
 struct Lines<'a> {
-    text: &'a [u8],
+    text: &'a str,
     at: usize,
     line: usize,
 }
 
 impl<'a> Lines<'a> {
     fn new(text: &'a str) -> Self {
-        Self { text: text.as_bytes(), at: 0, line: 1 }
+        Self { text, at: 0, line: 1 }
     }
 
     /// The line of an offset, counted from 1.
@@ -257,9 +254,8 @@ impl<'a> Lines<'a> {
         if offset < self.at {
             (self.at, self.line) = (0, 1);
         }
-        let end = offset.min(self.text.len());
-        self.line += self.text[self.at..end].iter().filter(|byte| **byte == b'\n').count();
-        self.at = end;
+        self.line += self.text.get(self.at..offset).unwrap_or_default().matches('\n').count();
+        self.at = offset;
         self.line
     }
 }

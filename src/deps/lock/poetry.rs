@@ -6,7 +6,7 @@
 //! **Invariant:** what is read of a lock is what `poetry export` would write, without the limits of
 //! the project's own Python.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use pep440_rs::Version;
@@ -267,7 +267,7 @@ fn edges(lock: &Lock, wanted: &[Wanted], markers: &mut Markers, extra: Option<&s
 fn node(lock: &Lock, package: &Package, markers: &mut Markers) -> Node {
     let all: Vec<Wanted> =
         package.dependencies.iter().flat_map(|(name, v)| wanted(&normalise(name), v)).collect();
-    let mut optional = HashMap::new();
+    let mut optional = BTreeMap::new();
     for (extra, requirements) in &package.extras {
         let ends = |c: char| " ([;<>=!~".contains(c);
         let names = requirements.iter().filter_map(|text| text.split(ends).next());

@@ -3,6 +3,7 @@
 //! **Invariant:** the groups that the lock installs by default are installed, and no extra is.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use pep508_rs::MarkerTree;
 use serde::Deserialize;
@@ -19,7 +20,7 @@ use crate::problem::Problem;
 #[derive(Deserialize)]
 struct Lock {
     #[serde(rename = "lock-version")]
-    lock_version: String,
+    version: String,
     #[serde(rename = "requires-python")]
     requires_python: Option<String>,
     #[serde(default, rename = "default-groups")]
@@ -84,8 +85,8 @@ impl File {
 /// Reads a pylock.toml.
 pub(super) fn read(path: &str, texts: Texts<'_>) -> Result<Locked, Vec<Problem>> {
     let lock: Lock = super::from_toml(path, texts.lock)?;
-    if lock.lock_version.split('.').next() != Some("1") {
-        let message = format!("the lock has version {}, which is not known", lock.lock_version);
+    if lock.version.split('.').next() != Some("1") {
+        let message = format!("the lock has version {}, which is not known", lock.version);
         return Err(vec![problem(path, 1, message, "lock with a tool that writes version 1.0")]);
     }
     let direct = direct(&lock, texts);
@@ -95,7 +96,7 @@ pub(super) fn read(path: &str, texts: Texts<'_>) -> Result<Locked, Vec<Problem>>
     let mut problems = Vec::new();
     for package in &lock.packages {
         let line = lines.of(package.name.span().start);
-        let text = package.marker.as_deref().map(|marker| without_sets(marker));
+        let text = package.marker.as_deref().map(without_sets);
         let Some(marker) = markers.parse(text.as_deref()) else {
             let message = format!("the marker of `{}` cannot be read", package.name.get_ref());
             problems.push(problem(path, line, message, "lock again"));
@@ -209,7 +210,7 @@ fn without_sets(marker: &str) -> String {
             }
         };
         result.push_str(&rest[..start]);
-        result.push_str(&format!("extra {operator} '{prefix}-{}'", normalise(value)));
+        let _ = write!(result, "extra {operator} '{prefix}-{}'", normalise(value));
         rest = &after[used + set.len()..];
     }
     result.push_str(rest);

@@ -3,7 +3,7 @@
 //! **Invariant:** what is read of a lock is what `uv export --no-dev --no-emit-project` would write.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use pep440_rs::VersionSpecifiers;
@@ -163,7 +163,7 @@ pub(super) fn read(path: &str, texts: Texts<'_>) -> Result<Locked, Vec<Problem>>
     let start: Vec<Edge> = start.collect();
     // Extras that exclude each other are in the markers. Which are active shows when all is
     // reached, and what is reached depends on them: first all may be.
-    let mut active: Option<HashSet<String>> = None;
+    let mut active: Option<BTreeSet<String>> = None;
     for _ in 0..4 {
         let is_active = |extra: &str| active.as_ref().is_none_or(|active| active.contains(extra));
         let nodes = nodes(&lock, &by_name, &is_active, &mut markers);
@@ -182,7 +182,7 @@ pub(super) fn read(path: &str, texts: Texts<'_>) -> Result<Locked, Vec<Problem>>
 }
 
 /// What was reached, under the names that it has in markers of conflicts.
-fn extras(lock: &Lock<'_>, reached: &graph::Reached) -> HashSet<String> {
+fn extras(lock: &Lock<'_>, reached: &graph::Reached) -> BTreeSet<String> {
     let name = |node: usize| lock.packages[node].name.get_ref();
     let extras = reached.extras().map(|(node, extra)| {
         let name = name(node);
@@ -295,7 +295,7 @@ fn changed(root: &Package<'_>, project: &Project) -> Option<String> {
     differing.find(|(name, ..)| !unlimited.contains(name)).map(|(name, ..)| name.clone())
 }
 
-type ByName<'a> = HashMap<&'a str, Vec<usize>>;
+type ByName<'a> = BTreeMap<&'a str, Vec<usize>>;
 
 fn by_name<'a>(lock: &'a Lock<'_>) -> ByName<'a> {
     let mut by_name = ByName::new();

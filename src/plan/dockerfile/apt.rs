@@ -186,6 +186,22 @@ impl Writer<'_> {
         self.run(&mounts, &commands);
     }
 
+    /// A step of its own for more packages: what stands before it stays cached.
+    pub(super) fn apt_also(&mut self, packages: &[String]) {
+        let words: Vec<String> = packages.iter().map(|name| shell::quote(name)).collect();
+        let separator = format!(" {}\n      ", self.escape);
+        let commands = [
+            "apt-get update --quiet".to_owned(),
+            format!(
+                "DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet \
+                 --no-install-recommends{separator}{}",
+                words.join(&separator)
+            ),
+            CLEAN.to_owned(),
+        ];
+        self.run(&self.apt_mounts(), &commands);
+    }
+
     /// Packages that nobody asked for, as words of a shell that the base's release decides, and the
     /// files that these run.
     fn inferred(&self, packages: &[&NeededPackage]) -> (Vec<String>, Vec<&'static str>) {

@@ -136,6 +136,9 @@ impl Writer<'_> {
         self.block("Python packages and files");
         self.line(&format!("FROM {} AS {}", self.stage("system"), self.stage("app")));
         self.python_packages();
+        for packages in &storage.added.run {
+            self.apt_also(packages);
+        }
         self.files();
         self.modules();
         for command in &storage.commands {

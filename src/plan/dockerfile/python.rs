@@ -14,7 +14,8 @@ const UV: &str = "uv==0.13.9";
 const UV_WHEELS: &str = "/var/cache/flowstorage/uv";
 
 impl Writer<'_> {
-    /// What uv built fits one base and one set of -dev packages.
+    /// What uv built fits one base and one set of -dev packages. Those that were added later are
+    /// left out: what an attempt has built already is there for the next one.
     pub(super) fn uv_cache(&self) -> String {
         let key = short_digest(&[
             match &self.storage.base {
@@ -117,7 +118,13 @@ impl Writer<'_> {
         }
         self.block("what must be compiled, kept as wheels; not in the image");
         self.line(&format!("FROM {} AS {}", self.stage("system"), self.stage("build")));
-        self.apt(Phase::Build);
+        let storage = self.storage;
+        if storage.has_packages(Phase::Build) {
+            self.apt(Phase::Build);
+        }
+        for packages in &storage.added.build {
+            self.apt_also(packages);
+        }
         let mut commands = vec![self.uv_pip("freeze", ">/tmp/before.txt")];
         commands.extend(self.install());
         commands.push(self.uv_pip("freeze", ">/tmp/after.txt"));
@@ -132,6 +139,7 @@ impl Writer<'_> {
             // Debian's packages has this folder, too.
             let from = self.stage("system");
             mounts.push(format!("type=bind,from={from},source=/var/lib,target={MOUNT}/system"));
+            mounts.push(self.bind("programs/flowstorage_elf.py"));
             let _ = write!(keep, " {MOUNT}/system/dpkg/status");
         }
         commands.push(keep);

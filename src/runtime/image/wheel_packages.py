@@ -6,9 +6,12 @@ Invariant: what is no ELF file, no library of this system or no file of a packag
 """
 import json
 import os
-import struct
+import shutil
 import subprocess
+import tempfile
 import zipfile
+
+import flowstorage_elf
 
 PREFIX = "flowstorage-check: "
 
@@ -55,58 +58,17 @@ def finding(package, sonames, wanted):
 def needed_by(wheel):
     """Returns the libraries that files of a wheel need and that it does not bring itself."""
     needed, own = set(), set()
-    with zipfile.ZipFile(wheel) as archive:
+    with zipfile.ZipFile(wheel) as archive, tempfile.TemporaryDirectory() as folder:
+        copy = os.path.join(folder, "file")
         for name in archive.namelist():
             base = os.path.basename(name)
             own.add(base)
             if ".so" in base or "/scripts/" in name or "/bin/" in name:
-                needed.update(needed_libraries(archive.read(name)))
+                with archive.open(name) as source, open(copy, "wb") as target:
+                    shutil.copyfileobj(source, target)
+                file = flowstorage_elf.read(copy)
+                needed.update(file.needed if file else [])
     return sorted(needed - own)
-
-
-def needed_libraries(data):
-    """Returns the names of DT_NEEDED in the bytes of an ELF file."""
-    try:
-        return _needed_libraries(data)
-    except (struct.error, ValueError, IndexError):
-        return []
-
-
-def _needed_libraries(data):
-    if data[:4] != b"\x7fELF":
-        return []
-    wide = data[4] == 2
-    order = "<" if data[5] == 1 else ">"
-    start = struct.unpack_from(order + ("Q" if wide else "I"), data, 32 if wide else 28)[0]
-    size, count = struct.unpack_from(order + "HH", data, 54 if wide else 42)
-    loaded, dynamic = [], None
-    for at in range(start, start + size * count, size):
-        if wide:
-            kind, _, offset, address, _, length = struct.unpack_from(order + "IIQQQQ", data, at)
-        else:
-            kind, offset, address, _, length = struct.unpack_from(order + "IIIII", data, at)
-        if kind == 1:
-            loaded.append((address, length, offset))
-        elif kind == 2:
-            dynamic = (offset, length)
-    if dynamic is None:
-        return []
-    entry = order + ("qQ" if wide else "iI")
-    names, strings = [], None
-    for at in range(dynamic[0], sum(dynamic), struct.calcsize(entry)):
-        tag, value = struct.unpack_from(entry, data, at)
-        if tag == 0:
-            break
-        if tag == 1:
-            names.append(value)
-        elif tag == 5:
-            strings = value
-    for address, length, offset in loaded:
-        if strings is not None and address <= strings < address + length:
-            table = strings - address + offset
-            ends = [(table + name, data.index(b"\0", table + name)) for name in names]
-            return [data[begin:end].decode("utf-8", "replace") for begin, end in ends]
-    return []
 
 
 def loadable_libraries():

@@ -139,7 +139,8 @@ def main(cache, before, after, requirements, out, status=None):
             compiled.append(copy)
     write(out, "requirements.txt", lines)
     if status is not None:
-        sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+        here = os.path.dirname(os.path.abspath(__file__))
+        sys.path[:0] = [here, os.path.join(os.path.dirname(here), "programs")]
         import wheel_packages
 
         packages, findings = wheel_packages.missing(compiled, status)
