@@ -1,6 +1,7 @@
 """Tests of `wheels.py`: which build of a local package is kept, of several in the cache."""
 
 import os
+import shutil
 import subprocess
 import sys
 import unittest
@@ -18,7 +19,9 @@ class LocalWheels(ProgramTest):
         os.makedirs(os.path.dirname(target))
         with zipfile.ZipFile(target, "w") as wheel:
             record = "my_lib.py,sha256={},4\nmy_lib-{}.dist-info/RECORD,,\n".format(digest, version)
-            wheel.writestr("my_lib-{}.dist-info/RECORD".format(version), record)
+            # Of no time, so that equal wheels are equal bytes.
+            about = zipfile.ZipInfo("my_lib-{}.dist-info/RECORD".format(version))
+            wheel.writestr(about, record)
         os.utime(target, (seconds, seconds))
         return target
 
@@ -35,7 +38,10 @@ class LocalWheels(ProgramTest):
         with open(self.path("out/requirements.txt")) as file:
             lines = file.read().splitlines()
         kept = [name for name in os.listdir(self.path("out")) if name.endswith(".whl")]
-        with open(self.path("out", kept[0]), "rb") as file:
+        path = self.path("out", kept[0])
+        self.assertTrue(0 < os.stat(path).st_mtime < 86400)
+        self.time = os.stat(path).st_mtime_ns
+        with open(path, "rb") as file:
             content = file.read()
         return lines, kept, content
 
@@ -50,6 +56,16 @@ class LocalWheels(ProgramTest):
         self.assertEqual(kept, [os.path.basename(mine)])
         with open(mine, "rb") as file:
             self.assertEqual(content, file.read())
+
+    def test_the_time_of_a_wheel_is_that_of_its_content(self):
+        times = []
+        for at, digest in enumerate(["one", "one", "two"]):
+            given = self.wheel("given {}".format(at), digest, seconds=at)
+            self.keep("my-lib @ file://" + given.replace(" ", "%20").replace("é", "%C3%A9"))
+            shutil.rmtree(self.path("out"))
+            times.append(self.time)
+        self.assertEqual(times[0], times[1])
+        self.assertNotEqual(times[0], times[2])
 
     def test_a_wheel_that_was_given_is_kept(self):
         given = self.wheel("given é", "three")
