@@ -24,7 +24,7 @@ pub struct Driven {
 /// Runs an invocation of buildx to its end. `aliases` are targets that are shown as others.
 pub fn drive(
     invocation: &Invocation,
-    requests: Requests,
+    requests: &Requests,
     targets: &[String],
     aliases: &[(String, String)],
     mut redactor: Redactor,

@@ -83,7 +83,7 @@ pub enum UsageExit {
 pub struct Fault {
     /// One line: lower case, no final period.
     pub message: String,
-    /// One line that a user can act on.
+    /// What a user can do: a line for each thing.
     pub hint: Option<String>,
 }
 

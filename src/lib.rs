@@ -8,13 +8,16 @@ pub mod access;
 pub mod cli;
 pub mod commands;
 pub mod deps;
+pub mod diff;
 pub mod docker;
 pub mod drive;
 pub mod error;
+pub mod explain;
 pub mod facts;
 pub mod host;
 pub mod image_ref;
 pub mod init;
+pub mod packages;
 pub mod plan;
 pub mod plugin;
 pub mod problem;
@@ -56,6 +59,7 @@ fn dispatch(args: &[OsString], host: &mut Host) -> anyhow::Result<()> {
         Parsed::Run(command) => match command {
             Command::Build(args) => commands::build::run(&args, &call, host),
             Command::Check(args) => commands::check::run(&args, &call, host),
+            Command::Explain(args) => commands::explain::run(&args, &call, host),
             Command::Init(args) => commands::init::run(&args, &call, host),
             Command::Install(args) => commands::install::run(&args, &call, host),
             Command::Plan(args) => commands::plan::run(&args, &call, host),

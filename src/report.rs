@@ -7,12 +7,13 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use crate::explain::{self, Explanation, Missing};
 use crate::plan::{Content, Plan};
 use crate::problem::Problem;
 use crate::python::SyntaxError;
 use crate::python::script::{FlowFound, Script, Value as PythonValue};
 use crate::spec::{StorageSpec, UnknownValue};
-use crate::storage::{Storage, Value};
+use crate::storage::{Phase, Storage, Value};
 
 /// The version of every JSON object here.
 const SCHEMA_VERSION: u32 = 1;
@@ -81,6 +82,20 @@ pub struct BuildReport {
     pub storages: Vec<BuiltReport>,
     /// What was not.
     pub failed: Vec<FailedReport>,
+    /// What `--fix` added.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fixed: Option<Vec<FixedReport>>,
+}
+
+/// What a storage lacked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct FixedReport {
+    /// The storage.
+    pub name: String,
+    /// Debian packages in the image.
+    pub system_packages: Vec<String>,
+    /// Debian packages only where Python packages are built.
+    pub build_packages: Vec<String>,
 }
 
 /// One image that was built.
@@ -117,12 +132,15 @@ pub struct FailedReport {
     pub cause: String,
     /// One line.
     pub remedy: Option<String>,
+    /// Lines to write into the spec.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub add: Vec<String>,
 }
 
 impl BuildReport {
     /// A report on storages.
     pub fn new(storages: Vec<BuiltReport>, failed: Vec<FailedReport>) -> Self {
-        Self { schema_version: SCHEMA_VERSION, storages, failed }
+        Self { schema_version: SCHEMA_VERSION, storages, failed, fixed: None }
     }
 
     /// One line per image: `repository:tag@digest`.
@@ -223,11 +241,35 @@ struct PlannedReport<'a> {
     bake: serde_json::Value,
 }
 
-#[derive(Serialize)]
-struct PackageReport<'a> {
+/// A Debian package of an image or of its build.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PackageReport<'a> {
     name: &'a str,
-    phase: &'a str,
-    because: String,
+    /// What it is called in other releases: the first name that the base has is taken.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    alternatives: &'a [String],
+    phase: &'static str,
+    because: &'a str,
+}
+
+/// Every Debian package that is installed, and why: first those of the image.
+pub fn packages(storage: &Storage) -> Vec<PackageReport<'_>> {
+    let mut all = Vec::new();
+    for (phase, key) in [(Phase::Run, "system_packages"), (Phase::Build, "build_packages")] {
+        let origin = storage.values.get(key).map_or("default", |value| value.origin.as_str());
+        all.extend(storage.named_in(phase).iter().map(|name| PackageReport {
+            name,
+            alternatives: &[],
+            phase: phase.name(),
+            because: origin,
+        }));
+        all.extend(storage.needed_in(phase).filter_map(|package| {
+            let (name, alternatives) = package.names.split_first()?;
+            let because = &package.because;
+            Some(PackageReport { name, alternatives, phase: phase.name(), because })
+        }));
+    }
+    all
 }
 
 #[derive(Serialize)]
@@ -240,22 +282,12 @@ struct EntryReport<'a> {
 
 /// The JSON object of `plan`.
 pub fn plan_json(storages: &[Storage], plans: &[Plan], bake: &str) -> String {
-    let planned = storages.iter().zip(plans).map(|(storage, plan)| {
-        let because = |key: &str| storage.values.get(key).map(|v| v.origin.clone());
-        let packages = |names: &'_ [String], key: &str, phase: &'static str| -> Vec<_> {
-            let because = because(key).unwrap_or_else(|| "default".to_owned());
-            names.iter().map(|name| (name.clone(), phase, because.clone())).collect()
-        };
-        let mut all = packages(&storage.system_packages, "system_packages", "run");
-        all.extend(packages(&storage.build_packages, "build_packages", "build"));
-        (storage, plan, all)
-    });
-    let planned: Vec<_> = planned.collect();
     let report = PlanReport {
         schema_version: SCHEMA_VERSION,
-        storages: planned
+        storages: storages
             .iter()
-            .map(|(storage, plan, packages)| PlannedReport {
+            .zip(plans)
+            .map(|(storage, plan)| PlannedReport {
                 name: &plan.name,
                 reference: reference(plan),
                 runtime: storage.runtime.name(),
@@ -264,14 +296,7 @@ pub fn plan_json(storages: &[Storage], plans: &[Plan], bake: &str) -> String {
                 flows: flows(storage),
                 values: values(&storage.values),
                 unknown: &storage.unknown,
-                system_packages: packages
-                    .iter()
-                    .map(|(name, phase, because)| PackageReport {
-                        name,
-                        phase,
-                        because: because.clone(),
-                    })
-                    .collect(),
+                system_packages: packages(storage),
                 context: plan.context.iter().map(entry).collect(),
                 dockerfile: &plan.dockerfile,
                 bake: serde_json::from_str(bake).unwrap_or_default(),
@@ -308,6 +333,7 @@ pub fn plan_text(storages: &[Storage], plans: &[Plan], bake: &str) -> String {
             let _ = writeln!(text, "{key:width$} = {}  ({})", value.value, value.origin);
         }
         text.push('\n');
+        packages_text(storage, &mut text);
         let _ = writeln!(text, "==> {}/Dockerfile for {} <==", plan.name, reference(plan));
         let _ = writeln!(text, "{}", plan.dockerfile);
         if let Some(folder) = &plan.user_context {
@@ -330,6 +356,94 @@ pub fn plan_text(storages: &[Storage], plans: &[Plan], bake: &str) -> String {
         text.push('\n');
     }
     let _ = write!(text, "==> docker-bake.json <==\n{bake}");
+    text
+}
+
+/// The packages for people, where there are any.
+fn packages_text(storage: &Storage, text: &mut String) {
+    let packages = packages(storage);
+    if packages.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "==> {}: Debian packages and why <==", storage.name);
+    let shown = |package: &PackageReport<'_>| {
+        let others = package.alternatives.iter().map(String::as_str);
+        std::iter::once(package.name).chain(others).collect::<Vec<_>>().join(" or ")
+    };
+    let width = packages.iter().map(|package| shown(package).len()).max().unwrap_or_default();
+    for package in &packages {
+        let (name, phase) = (shown(package), package.phase);
+        let _ = writeln!(text, "{phase:5}  {name:width$}  {}", package.because);
+    }
+    text.push('\n');
+}
+
+#[derive(Serialize)]
+struct ExplainReport<'a> {
+    schema_version: u32,
+    explanations: Vec<ExplainedReport<'a>>,
+}
+
+#[derive(Serialize)]
+struct ExplainedReport<'a> {
+    cause: &'a str,
+    line: &'a str,
+    fix: FixReport<'a>,
+    missing: Vec<MissingReport<'a>>,
+    add: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct FixReport<'a> {
+    build: &'a [String],
+    run: &'a [String],
+    advice: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct MissingReport<'a> {
+    kind: &'a str,
+    name: &'a str,
+    phase: &'a str,
+}
+
+/// The JSON object of `explain`.
+pub fn explain_json(explanation: Option<&Explanation>) -> String {
+    json(&ExplainReport {
+        schema_version: SCHEMA_VERSION,
+        explanations: explanation.into_iter().map(explained_report).collect(),
+    })
+}
+
+fn explained_report(explanation: &Explanation) -> ExplainedReport<'_> {
+    let fix = &explanation.fix;
+    ExplainedReport {
+        cause: &explanation.cause,
+        line: &explanation.line,
+        fix: FixReport { build: &fix.build, run: &fix.run, advice: fix.advice.as_deref() },
+        missing: explanation.missing.iter().map(missing_report).collect(),
+        add: explain::lines(fix, &[], &[]),
+    }
+}
+
+fn missing_report(missing: &Missing) -> MissingReport<'_> {
+    MissingReport { kind: missing.kind.name(), name: &missing.name, phase: missing.phase.name() }
+}
+
+/// An explanation for people: cause, the line that tells it, what to do.
+pub fn explain_text(explanation: &Explanation) -> String {
+    let Explanation { cause, line, fix, .. } = explanation;
+    let mut text = format!("{cause}\n\n  {line}\n");
+    let add = explain::lines(fix, &[], &[]);
+    if !add.is_empty() {
+        text += "\nAdd to the spec:\n\n";
+        for line in add {
+            let _ = writeln!(text, "  {line}");
+        }
+    }
+    if let Some(advice) = &fix.advice {
+        let _ = write!(text, "\nhint: {advice}\n");
+    }
     text
 }
 

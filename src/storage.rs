@@ -42,6 +42,20 @@ pub struct Storage {
     /// Debian packages that nobody named, each with its reason: what dependencies, flows and
     /// recipes need.
     pub needed: Vec<NeededPackage>,
+    /// What else to do where the base turns out to have no apt; none where it is known to have it.
+    pub without_apt: Option<String>,
+    /// Drivers of ODBC that the flows name.
+    pub odbc_drivers: Vec<String>,
+    /// Repositories of Debian packages besides the base's.
+    pub apt_repositories: Vec<AptRepository>,
+    /// Named bundles of packages and settings.
+    pub recipes: Vec<Recipe>,
+    /// Whether packages that nobody named are looked for.
+    pub infer: bool,
+    /// Debian packages that a failed build was found to lack, one list per attempt.
+    pub added: Added,
+    /// Programs that must be on PATH in the image.
+    pub required_commands: Vec<String>,
     /// Python packages.
     pub requirements: Requirements,
     /// Files and folders that Python packages are installed from.
@@ -90,6 +104,15 @@ pub struct Storage {
     pub habits: Vec<Problem>,
 }
 
+/// Packages that are installed by steps of their own, so that no earlier step is another one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Added {
+    /// Only where Python packages are built.
+    pub build: Vec<Vec<String>>,
+    /// In the image.
+    pub run: Vec<Vec<String>>,
+}
+
 /// A Debian package that is needed for a reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NeededPackage {
@@ -98,6 +121,8 @@ pub struct NeededPackage {
     pub names: Vec<String>,
     /// Where it is needed.
     pub phase: Phase,
+    /// Whether the build fails where the base has it under none of these names.
+    pub is_required: bool,
     /// What needs it, on one line.
     pub because: String,
 }
@@ -111,6 +136,36 @@ pub enum Phase {
     Run,
 }
 
+/// The package of Python's headers, which only a Python of the distribution's own needs.
+pub const PYTHON_HEADERS: &str = "python3-dev";
+
+impl NeededPackage {
+    /// Whether it is needed only where the base's Python comes without its headers.
+    pub fn is_python_headers(&self) -> bool {
+        self.names == [PYTHON_HEADERS]
+    }
+}
+
+impl Storage {
+    /// The packages of a phase that nobody named.
+    pub fn needed_in(&self, phase: Phase) -> impl Iterator<Item = &NeededPackage> {
+        self.needed.iter().filter(move |package| package.phase == phase)
+    }
+
+    /// The packages of a phase that the spec names.
+    pub fn named_in(&self, phase: Phase) -> &[String] {
+        match phase {
+            Phase::Build => &self.build_packages,
+            Phase::Run => &self.system_packages,
+        }
+    }
+
+    /// Whether anything is installed by apt in a phase.
+    pub fn has_packages(&self, phase: Phase) -> bool {
+        !self.named_in(phase).is_empty() || self.needed_in(phase).next().is_some()
+    }
+}
+
 impl Phase {
     /// The word in reports.
     pub fn name(self) -> &'static str {
@@ -119,6 +174,82 @@ impl Phase {
             Self::Run => "run",
         }
     }
+}
+
+/// A repository of Debian packages besides the base's. In URIs and suites `{codename}`,
+/// `{version}` and `{id}` stand for what the base's os-release says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AptRepository {
+    /// What its files are called: letters, digits, `-`, `_` and `.`.
+    pub name: String,
+    /// `deb` and `deb-src`.
+    pub types: Vec<String>,
+    /// Where it is.
+    pub uris: Vec<String>,
+    /// Releases, or paths that end in `/`.
+    pub suites: Vec<String>,
+    /// Parts of the releases.
+    pub components: Vec<String>,
+    /// Architectures to take from it; none for the base's.
+    pub architectures: Vec<String>,
+    /// The public keys that may sign it.
+    pub keys: Vec<Source>,
+    /// Who asks for it.
+    pub because: String,
+}
+
+/// Where a file comes from that only the build reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The user's machine.
+    File(FileFact),
+    /// Somewhere else; the builder fetches it.
+    Url {
+        /// Its address.
+        url: String,
+        /// The SHA-256 that its content must have, in hex.
+        sha256: String,
+    },
+}
+
+/// A bundle of packages and settings that has a name. Its packages, repositories and environment
+/// variables are the storage's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recipe {
+    /// Its name.
+    pub name: String,
+    /// What it does to the image, on one line.
+    pub about: String,
+    /// Where the spec asks for it.
+    pub origin: String,
+    /// Environment variables of the step that installs Debian packages.
+    pub install_env: Vec<(String, String)>,
+    /// Folders that the installation takes for granted.
+    pub folders: Vec<String>,
+    /// Files that its steps read, by name.
+    pub files: Vec<(String, Source)>,
+    /// What is run after the installation of Debian packages.
+    pub steps: Vec<RecipeStep>,
+}
+
+/// A program that a recipe runs in the image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecipeStep {
+    /// Its file name.
+    pub program: &'static str,
+    /// Its text, for `sh`.
+    pub text: &'static str,
+    /// Its arguments.
+    pub arguments: Vec<Argument>,
+}
+
+/// An argument of a recipe's program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Argument {
+    /// A word.
+    Text(String),
+    /// The path of one of the recipe's files, by its name.
+    File(String),
 }
 
 /// An environment variable that loading a flow takes.

@@ -20,6 +20,8 @@ pub enum Style {
 pub struct Term {
     out: Box<dyn Write + Send>,
     err: Box<dyn Write + Send>,
+    /// Whether stdin is a terminal, so that someone can answer.
+    pub in_is_terminal: bool,
     /// Whether stderr is a terminal that can move its cursor.
     pub err_is_terminal: bool,
     /// Columns of the terminal, 80 where there is none.
@@ -31,6 +33,7 @@ pub struct Term {
 impl fmt::Debug for Term {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Term")
+            .field("in_is_terminal", &self.in_is_terminal)
             .field("err_is_terminal", &self.err_is_terminal)
             .field("width", &self.width)
             .field("style", &self.style)
@@ -48,6 +51,7 @@ impl Term {
         Self {
             out: Box::new(io::stdout()),
             err: Box::new(io::stderr()),
+            in_is_terminal: io::stdin().is_terminal(),
             err_is_terminal,
             width: if width == 0 { 80 } else { width },
             style,
@@ -56,7 +60,8 @@ impl Term {
 
     /// Streams that a test can look into.
     pub fn from_writers(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Self {
-        Self { out, err, err_is_terminal: false, width: 80, style: Style::Plain }
+        let (in_is_terminal, err_is_terminal) = (false, false);
+        Self { out, err, in_is_terminal, err_is_terminal, width: 80, style: Style::Plain }
     }
 
     /// Writes a result to stdout. A closed stdout is an error for the caller to see.
@@ -82,10 +87,33 @@ impl Term {
         self.note(&format!("{label} {message}"));
     }
 
-    /// Writes what the user can do.
+    /// Writes what the user can do, a line for each thing.
     pub fn hint(&mut self, remedy: &str) {
         let label = self.paint("hint:", "1;36");
-        self.note(&format!("{label} {remedy}"));
+        for line in remedy.lines() {
+            self.note(&format!("{label} {line}"));
+        }
+    }
+
+    /// Asks a question: what comes next on stderr stands on the same line.
+    pub fn ask(&mut self, question: &str) {
+        let _ = write!(self.err, "{question} ");
+        let _ = self.err.flush();
+    }
+
+    /// Writes a unified diff.
+    pub fn diff(&mut self, diff: &str) {
+        for line in diff.lines() {
+            let code = match line.as_bytes().first() {
+                _ if line.starts_with("--- ") || line.starts_with("+++ ") => "1",
+                Some(b'+') => "32",
+                Some(b'-') => "31",
+                Some(b'@') => "36",
+                _ => "",
+            };
+            let line = if code.is_empty() { line.to_owned() } else { self.paint(line, code) };
+            self.note(&line);
+        }
     }
 
     /// Writes every problem with its place and remedy.

@@ -15,6 +15,9 @@ pub struct Parsed {
     pub last_stage: String,
     /// The last USER of the last stage, as written.
     pub user: Option<String>,
+    /// The image that the last stage begins from, over all stages in between; none where only
+    /// the build could tell.
+    pub image: Option<String>,
 }
 
 /// Why a Dockerfile cannot be followed.
@@ -77,7 +80,40 @@ pub fn read(text: &str, target: Option<&str>) -> Result<Parsed, Unreadable> {
     if !named.ends_with('\n') {
         named.push('\n');
     }
-    Ok(Parsed { escape, text: named, last_stage, user })
+    let image = image_of(&instructions, &froms, chosen);
+    Ok(Parsed { escape, text: named, last_stage, user, image })
+}
+
+/// The image that a stage begins from in the end. `chosen` is the place of its FROM.
+fn image_of(instructions: &[Instruction], froms: &[usize], chosen: usize) -> Option<String> {
+    let mut at = froms.iter().position(|from| *from == chosen)?;
+    loop {
+        let from = &instructions[froms[at]];
+        let word = from.arguments.split_whitespace().find(|word| !word.starts_with("--"))?;
+        // Stages are named by those below them only, the nearest one first.
+        let is_named = |stage: &usize| {
+            let name = instructions[froms[*stage]].stage_name();
+            name.is_some_and(|name| name.eq_ignore_ascii_case(word)) || stage.to_string() == word
+        };
+        match (0..at).rev().find(is_named) {
+            Some(stage) => at = stage,
+            None => return with_arguments(word, &instructions[..froms[0]]),
+        }
+    }
+}
+
+/// The name of an image with the defaults of the arguments above the first FROM.
+fn with_arguments(word: &str, above: &[Instruction]) -> Option<String> {
+    let mut image = word.to_owned();
+    for argument in above.iter().filter(|instruction| instruction.is("ARG")) {
+        let Some((name, default)) = argument.arguments.split_once('=') else { continue };
+        let default = default.trim_matches(['"', '\'']);
+        image = image.replace(&format!("${{{name}}}"), default);
+        if image == format!("${name}") {
+            default.clone_into(&mut image);
+        }
+    }
+    (!image.contains('$') && image != "scratch").then_some(image)
 }
 
 struct Instruction {
@@ -266,6 +302,19 @@ mod tests {
         let parsed = read("FROM a\nUSER me\nFROM b AS c\n", None).expect("valid");
         assert_eq!(parsed.user, None);
         assert!(read("# FROM x\nRUN y\n", None).is_err());
+    }
+
+    #[test]
+    fn the_image_is_that_of_the_first_stage_on_the_way() {
+        let of = |text: &str, target| read(text, target).expect("valid").image;
+        let text = "ARG V=3.11\nARG B=python\nFROM --platform=linux/amd64 $B:${V} AS one\n\
+                    FROM debian:12 AS two\nFROM ONE\n";
+        assert_eq!(of(text, None), None, "`$B:` is not understood");
+        assert_eq!(of(&text.replace("$B:", "${B}:"), None).as_deref(), Some("python:3.11"));
+        assert_eq!(of(text, Some("two")).as_deref(), Some("debian:12"));
+        assert_eq!(of("ARG B='x:1'\nFROM $B\n", None).as_deref(), Some("x:1"));
+        assert_eq!(of("FROM a\nFROM 0\n", None).as_deref(), Some("a"));
+        assert_eq!(of("FROM scratch\n", None), None);
     }
 
     #[test]

@@ -174,7 +174,7 @@ mod tests {
             "build\tBuild, check and push the images of a spec\n:4\n"
         );
         assert_eq!(complete(&["b"]), "build\n:4\n");
-        assert_eq!(complete(&[""]), "build\ncheck\ninit\ninstall\nplan\nversion\n:4\n");
+        assert_eq!(complete(&[""]), "build\ncheck\nexplain\ninit\ninstall\nplan\nversion\n:4\n");
         assert_eq!(complete(&["--help", "v"]), "version\n:4\n");
         assert_eq!(complete(&["nosuch"]), ":4\n");
         assert_eq!(complete(&["-"]), ":4\n");

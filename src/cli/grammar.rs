@@ -31,6 +31,8 @@ pub enum Command {
     Build(Box<BuildArgs>),
     /// Report every problem of a spec, each with its place and remedy
     Check(CheckArgs),
+    /// Say why a build failed and what to add to the spec, from its log
+    Explain(ExplainArgs),
     /// Write a spec from a flow script
     Init(InitArgs),
     /// Install this binary as a plugin of the Docker CLI
@@ -137,6 +139,14 @@ pub struct BuildArgs {
     #[arg(long, value_name = "string", value_hint = ValueHint::AnyPath)]
     pub metadata_file: Option<PathBuf>,
 
+    /// Add missing system packages and build again until it succeeds
+    #[arg(long)]
+    pub fix: bool,
+
+    /// Write what --fix found without asking
+    #[arg(short, long)]
+    pub yes: bool,
+
     /// Set type of progress output ("auto", "plain", "quiet", "rawjson", "tty"). Use plain to show container output
     #[arg(long, value_enum, value_name = "string", default_value = "auto")]
     pub progress: Progress,
@@ -216,6 +226,26 @@ pub struct CheckArgs {
     /// Parts of the image's name.
     #[command(flatten)]
     pub names: NameArgs,
+
+    /// Format of the result ("default", "json")
+    #[arg(long, value_enum, value_name = "string", default_value = "default")]
+    pub format: Format,
+}
+
+/// What `explain` was asked to read.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExplainArgs {
+    /// Log of a failed build, "-" or none for stdin
+    #[arg(value_name = "LOG|-", value_hint = ValueHint::FilePath)]
+    pub log: Option<PathBuf>,
+
+    /// Image that is asked for what no table knows (default: the one that the log names)
+    #[arg(long, value_name = "string")]
+    pub base_image: Option<String>,
+
+    /// Override the configured builder instance
+    #[arg(long, value_name = "string")]
+    pub builder: Option<String>,
 
     /// Format of the result ("default", "json")
     #[arg(long, value_enum, value_name = "string", default_value = "default")]

@@ -21,13 +21,16 @@ use crate::plugin::pflag::{self, Flag, Given, Order, Takes, Value};
 use crate::plugin::{Call, Verb};
 
 pub use grammar::{
-    BuildArgs, CheckArgs, Command, Format, InitArgs, InstallArgs, NameArgs, PlanArgs, Progress,
-    SpecArgs, VersionArgs,
+    BuildArgs, CheckArgs, Command, ExplainArgs, Format, InitArgs, InstallArgs, NameArgs, PlanArgs,
+    Progress, SpecArgs, VersionArgs,
 };
 
 /// Flags that the environment sets where the command line does not, as it does for buildx.
 const FROM_ENVIRONMENT: [(&str, &str); 2] =
     [("platform", "DOCKER_DEFAULT_PLATFORM"), ("progress", "BUILDKIT_PROGRESS")];
+
+/// Switches that mean nothing without another one.
+const NEEDS: [(&str, &str); 1] = [("yes", "fix")];
 
 /// What a command line comes down to.
 #[derive(Debug, PartialEq, Eq)]
@@ -248,6 +251,12 @@ fn reject_contradictions(
             if is_on(&flag.long, given) && is_on(other, given) {
                 return Err(clash(&flag.long, other));
             }
+        }
+    }
+    for (one, other) in NEEDS {
+        if argument(place.command, one).is_some() && is_on(one, given) && !is_on(other, given) {
+            let message = format!("conflicting options: cannot specify --{one} without --{other}");
+            return Err(place.flag_error(&message));
         }
     }
     if is_on("quiet", given) {

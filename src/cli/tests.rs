@@ -90,7 +90,7 @@ fn every_flag_of_build_reaches_its_field() {
                 --build-arg A=1 --build-arg B=a,b -o type=local,dest=i --metadata-file j --progress=plain \
                 --format json --provenance false --sbom true -f k.toml two --registry-url r \
                 --image-name n --image-tag t --flows-json fj --storage-json=sj --pin-digest \
-                --prefect-yaml py";
+                --prefect-yaml py --fix -y";
     let list = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>();
     let expected = BuildArgs {
         spec: SpecArgs { file: Some("k.toml".into()), storages: list(&["one", "two"]) },
@@ -122,6 +122,8 @@ fn every_flag_of_build_reaches_its_field() {
         storage_json: Some("sj".into()),
         pin_digest: true,
         prefect_yaml: Some("py".into()),
+        fix: true,
+        yes: true,
     };
     assert_eq!(build(line, &[]), expected);
     assert_eq!(build("build", &[]), BuildArgs::default());
@@ -201,6 +203,12 @@ fn wrong_use_is_refused_in_dockers_words() {
         (
             "build --progress=plain -q",
             "conflicting options: cannot specify both --quiet and --progress=plain",
+            125,
+        ),
+        ("build -y", "conflicting options: cannot specify --yes without --fix", 125),
+        (
+            "build --fix --yes --fix=0",
+            "conflicting options: cannot specify --yes without --fix",
             125,
         ),
         ("version x", "docker: 'docker flowstorage version' accepts no arguments", 1),

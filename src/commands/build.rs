@@ -7,13 +7,16 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use super::{local_base, registration, secrets};
+use super::attempt::{Attempt, METADATA_FILE, Purpose, Site};
+use super::explanation::Explained;
+use super::fix::{self, Fixed, Project};
+use super::{registration, secrets};
 use crate::cli::{BuildArgs, Format, Progress};
 use crate::docker::image::{self, Whereabouts};
 use crate::docker::metadata::{self, Built};
 use crate::docker::run::Requests;
 use crate::docker::{Docker, fault};
-use crate::drive::{Driven, drive};
+use crate::drive::Driven;
 use crate::error::{Error, Fault, UsageExit};
 use crate::host::Host;
 use crate::plan::Plan;
@@ -21,13 +24,10 @@ use crate::plan::bake::BakeFile;
 use crate::plugin::Call;
 use crate::problem::Problem;
 use crate::progress::failure::Failure;
-use crate::render::{self, Canvas, Charset, Mode};
-use crate::report::{self, BuildReport, BuiltReport, FailedReport};
+use crate::render::{self, Mode};
+use crate::report::{self, BuildReport, BuiltReport, FailedReport, FixedReport};
 use crate::resolve::Overrides;
-use crate::stage::{self, BAKE_FILE, UserContexts};
 use crate::storage::Storage;
-
-const METADATA_FILE: &str = "metadata.json";
 
 /// Runs the command.
 pub fn run(args: &BuildArgs, call: &Call, host: &mut Host) -> anyhow::Result<()> {
@@ -43,6 +43,7 @@ pub fn run(args: &BuildArgs, call: &Call, host: &mut Host) -> anyhow::Result<()>
                 step: None,
                 cause: place.unwrap_or_default() + &problem.message,
                 remedy: Some(problem.remedy.clone()),
+                add: Vec::new(),
             }
         };
         let failed = problems.iter().map(failed).collect();
@@ -58,7 +59,8 @@ fn build(args: &BuildArgs, call: &Call, host: &mut Host) -> anyhow::Result<()> {
         platforms: args.platform.clone(),
         ..super::overrides(&args.spec, &args.names)
     };
-    let storages = super::load(&args.spec, host)?.resolve(&overrides).map_err(Error::Spec)?;
+    let loaded = super::load(&args.spec, host)?;
+    let mut storages = loaded.resolve(&overrides).map_err(Error::Spec)?;
     let mut plans = super::plans(&storages);
     add_arguments(&mut plans, &args.build_arg, host);
     registration::check(args, &storages, host)?;
@@ -71,42 +73,26 @@ fn build(args: &BuildArgs, call: &Call, host: &mut Host) -> anyhow::Result<()> {
     }
 
     let requests = Requests::listen(call.socket.as_deref())?;
-    let staged = tempfile::Builder::new()
-        .prefix("flowstorage-")
-        .tempdir()
-        .context("making a temporary folder")?;
-    let mut bake = stage::bake_file(&plans, UserContexts::InPlace, staged.path());
-    add_options(&mut bake, args, host);
-    local_base::hand_over(&mut bake, &plans, args.builder.as_deref(), &docker, staged.path())?;
-    let extra = registration::add_targets(&mut bake, args, &plans);
-    stage::write(&plans, &bake, staged.path(), UserContexts::InPlace)?;
-
-    let targets: Vec<String> = plans.iter().map(|plan| plan.name.clone()).collect();
-    let mut words: Vec<String> = ["buildx", "bake", "--file", BAKE_FILE, "--progress", "rawjson"]
-        .into_iter()
-        .chain(["--metadata-file", METADATA_FILE])
-        .map(str::to_owned)
-        .collect();
-    if let Some(builder) = &args.builder {
-        words.extend(["--builder".to_owned(), builder.clone()]);
+    let socket = call.socket.as_deref();
+    let resolved = storages.clone();
+    let site =
+        Site { args, docker: &docker, requests: &requests, socket, mode, resolved: &resolved };
+    let mut attempt = site.build(&plans, Purpose::Result, host)?;
+    let mut fixed = None;
+    if args.fix {
+        let project = Project { loaded: &loaded, overrides: &overrides, storages: &storages };
+        let fix = fix::until_built(&site, &project, attempt, host)?;
+        (attempt, plans, storages) = (fix.attempt, fix.plans, fix.storages);
+        fixed = Some(fix.fixed);
     }
-    if plans.iter().any(|plan| plan.build.network.as_deref() == Some("host")) {
-        words.push("--allow=network.host".to_owned());
+    if attempt.driven.exited.code != 0 {
+        if let Some(fixed) = &fixed {
+            fixed.say_in_vain(host);
+        }
+        let added = fixed.as_ref().map(Fixed::reports);
+        return Err(failed(&site, attempt, &storages, added, host)?);
     }
-    words.extend(targets.iter().chain(extra.iter().map(|(name, _)| name)).cloned());
-    let invocation = docker.command(staged.path(), words);
-    let charset = Charset::of_locale(["LC_ALL", "LC_CTYPE", "LANG"].map(|name| host.var(name)));
-    let redactor = || secrets::redactor(&bake, &storages, host);
-    let view = || render::new(mode, Canvas::stderr(host.term.style, charset));
-    let mut driven = drive(&invocation, requests, &targets, &extra, redactor(), view())?;
-    if lost_a_race(&driven) {
-        let requests = Requests::listen(call.socket.as_deref())?;
-        driven = drive(&invocation, requests, &targets, &extra, redactor(), view())?;
-    }
-
-    if driven.exited.code != 0 {
-        return Err(failed(args, &driven, mode, host)?);
-    }
+    let Attempt { driven, staged, .. } = &attempt;
     let metadata_path = staged.path().join(METADATA_FILE);
     let metadata = std::fs::read_to_string(&metadata_path)
         .context("reading what buildx reports of the build")?;
@@ -114,7 +100,7 @@ fn build(args: &BuildArgs, call: &Call, host: &mut Host) -> anyhow::Result<()> {
         write_atomically(&host.cwd.join(file), &metadata)?;
     }
     let built = metadata::parse(&metadata)?;
-    let mut reports = reports(&storages, &plans, &built, &driven);
+    let mut reports = reports(&storages, &plans, &built, driven);
     if args.format == Format::Json {
         for report in &mut reports {
             let whereabouts = if args.push { Whereabouts::Registry } else { Whereabouts::Engine };
@@ -128,26 +114,13 @@ fn build(args: &BuildArgs, call: &Call, host: &mut Host) -> anyhow::Result<()> {
         }
     }
     registration::write(args, &storages, &plans, &reports, staged.path(), host)?;
-    let report = BuildReport::new(reports, Vec::new());
+    let mut report = BuildReport::new(reports, Vec::new());
+    report.fixed = fixed.as_ref().map(Fixed::reports);
     host.term.result(&match args.format {
         Format::Default => report.lines(),
         Format::Json => report::json(&report),
     })?;
-    Ok(())
-}
-
-/// Whether another build named the same image at the same moment: the engine's store then refuses
-/// one of the two. Every step is cached by now.
-fn lost_a_race(driven: &Driven) -> bool {
-    let failures = driven.graph.failures();
-    let is_race = |failure: &Failure| {
-        let error = failure.error.trim_end();
-        error.contains("image \"") && error.ends_with("already exists")
-    };
-    driven.exited.code != 0
-        && !driven.exited.stopped
-        && !failures.is_empty()
-        && failures.iter().all(is_race)
+    fixed.map_or(Ok(()), |fixed| fixed.offer(&site, host))
 }
 
 fn mode(args: &BuildArgs, host: &Host) -> Result<Mode, Error> {
@@ -180,7 +153,7 @@ pub(super) fn add_arguments(plans: &mut [Plan], arguments: &[String], host: &Hos
 }
 
 /// What the command line adds to each target.
-fn add_options(bake: &mut BakeFile, args: &BuildArgs, host: &Host) {
+pub(super) fn add_options(bake: &mut BakeFile, args: &BuildArgs, host: &Host) {
     let absolute = |text: &String| from_cwd(text, &host.cwd);
     for target in bake.target.values_mut() {
         target.pull |= args.pull;
@@ -255,21 +228,43 @@ fn reports(
     storages.iter().zip(plans).map(report).collect()
 }
 
+/// One failure, as the user is told of it.
+struct Told {
+    failure: Failure,
+    error: Error,
+    /// Lines to write into the spec.
+    add: Vec<String>,
+}
+
 /// Says why a build failed; returns the error that ends the command.
 fn failed(
-    args: &BuildArgs,
-    driven: &Driven,
-    mode: Mode,
+    site: &Site<'_>,
+    mut attempt: Attempt,
+    storages: &[Storage],
+    fixed: Option<Vec<FixedReport>>,
     host: &mut Host,
 ) -> anyhow::Result<anyhow::Error> {
-    // 130 is what Docker's own commands exit with when they are stopped.
-    if driven.exited.stopped || driven.exited.code == 130 {
+    if attempt.is_stopped() {
         return Ok(Error::Cancelled.into());
     }
-    let failures = driven.graph.failures();
-    let mut causes: Vec<(Failure, Error)> =
-        failures.into_iter().map(|failure| (failure.clone(), error_of(&failure))).collect();
-    if causes.is_empty() {
+    let Site { args, mode, .. } = *site;
+    if !matches!(mode, Mode::Quiet | Mode::RawJson) {
+        let (width, style) = (host.term.width, host.term.style);
+        for failure in attempt.driven.graph.failures() {
+            let context = render::failure_context(&failure, width, style);
+            if !context.is_empty() {
+                host.term.note(context.trim_end());
+            }
+        }
+    }
+    let mut told = Vec::new();
+    for (failure, explained) in attempt.explained(site, storages, host)? {
+        let error = error_of(&failure, explained.as_ref());
+        let add = explained.map(|explained| explained.add).unwrap_or_default();
+        told.push(Told { failure, error, add });
+    }
+    let driven = &attempt.driven;
+    if told.is_empty() {
         let texts: Vec<&str> = driven.graph.texts().collect();
         let error = fault::classify(texts.iter().copied()).unwrap_or_else(|| {
             let last = texts.iter().rev().find(|text| !text.trim().is_empty());
@@ -277,19 +272,10 @@ fn failed(
             let code = driven.exited.code;
             Error::Build(Fault::bare(format!("docker buildx ended with exit code {code}: {said}")))
         });
-        causes.push((Failure::default(), error));
-    }
-    if !matches!(mode, Mode::Quiet | Mode::RawJson) {
-        let (width, style) = (host.term.width, host.term.style);
-        for (failure, _) in &causes {
-            let context = render::failure_context(failure, width, style);
-            if !context.is_empty() {
-                host.term.note(context.trim_end());
-            }
-        }
+        told.push(Told { failure: Failure::default(), error, add: Vec::new() });
     }
     if args.format == Format::Json {
-        let report = |(failure, error): &(Failure, Error)| {
+        let report = |Told { failure, error, add }: &Told| {
             let names: Vec<String> = if failure.targets.is_empty() {
                 driven.graph.targets().to_vec()
             } else {
@@ -299,14 +285,17 @@ fn failed(
                 name,
                 step: failure.step.clone(),
                 cause: error.to_string(),
-                remedy: error.hint().map(str::to_owned),
+                remedy: error.hint().map(|hint| hint.replace('\n', "; ")),
+                add: add.clone(),
             };
             names.into_iter().map(one).collect::<Vec<_>>()
         };
-        let failed = causes.iter().flat_map(report).collect();
-        host.term.result(&report::json(&BuildReport::new(Vec::new(), failed)))?;
+        let failed = told.iter().flat_map(report).collect();
+        let mut report = BuildReport::new(Vec::new(), failed);
+        report.fixed = fixed;
+        host.term.result(&report::json(&report))?;
     }
-    let mut errors = causes.into_iter().map(|(_, error)| error);
+    let mut errors = told.into_iter().map(|told| told.error);
     let first = errors.next().unwrap_or(Error::Cancelled);
     for other in errors {
         // The last one is printed where every command's error is.
@@ -319,17 +308,26 @@ fn failed(
 }
 
 /// The error that a failure stands for.
-fn error_of(failure: &Failure) -> Error {
-    let known = if !failure.findings.is_empty() {
-        None
-    } else if failure.exit_code.is_some() {
-        fault::classify_in_image(failure.log_tail.iter().map(String::as_str))
-    } else {
-        let texts = failure.texts.iter().map(String::as_str);
-        fault::classify(failure.error.lines().chain(texts))
-    };
-    known
-        .unwrap_or_else(|| Error::Build(Fault { message: failure.cause(), hint: failure.remedy() }))
+pub(super) fn error_of(failure: &Failure, explained: Option<&Explained>) -> Error {
+    let unknown = || Error::Build(Fault { message: failure.cause(), hint: failure.remedy() });
+    if !failure.findings.is_empty() {
+        return unknown();
+    }
+    if failure.exit_code.is_some() {
+        let fault = fault::classify_in_image(failure.log_tail.iter().map(String::as_str));
+        return match (fault, explained) {
+            // What a retry may cure is told so, whatever else was said on the way.
+            (Some(fault @ Error::Network(_)), _) | (Some(fault), None) => fault,
+            (_, Some(explained)) => explained.error(),
+            (None, None) => unknown(),
+        };
+    }
+    let texts = failure.texts.iter().map(String::as_str);
+    fault::classify(failure.error.lines().chain(texts)).unwrap_or_else(|| {
+        // The builder's own words name the thing; the table adds what to do.
+        let hint = explained.and_then(|explained| explained.explanation.fix.advice.clone());
+        Error::Build(Fault { message: failure.cause(), hint })
+    })
 }
 
 /// A file that others may read as far as the umask lets them: other programs are meant to.
@@ -348,11 +346,17 @@ pub(super) fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Replaces a file, or makes it: whoever reads it sees the old or the new one. What may be done
+/// with it stays, and so does a link to it.
 pub(super) fn write_atomically(path: &Path, text: &str) -> anyhow::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
     let doing = || format!("writing `{}`", path.display());
+    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let folder = target.parent().unwrap_or(Path::new("."));
     let file = readable_file(folder).with_context(doing)?;
     std::fs::write(file.path(), text).with_context(doing)?;
-    file.persist(path).with_context(doing)?;
+    if let Ok(known) = std::fs::metadata(&target) {
+        std::fs::set_permissions(file.path(), known.permissions()).with_context(doing)?;
+    }
+    file.persist(&target).with_context(doing)?;
     Ok(())
 }

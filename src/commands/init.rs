@@ -62,7 +62,7 @@ fn folder_of(path: &Path) -> PathBuf {
 }
 
 /// The scripts that are meant, each read as a spec.
-fn sources(given: &Path, machine: Machine<'_>) -> anyhow::Result<Vec<Source>> {
+pub(super) fn sources(given: &Path, machine: Machine<'_>) -> anyhow::Result<Vec<Source>> {
     let path = facts::normalised(&machine.cwd.join(given));
     if !path.is_dir() {
         return Ok(vec![source(given, &path, machine)?]);

@@ -2,10 +2,16 @@
 //!
 //! **Invariant:** commands connect the other modules and decide nothing that those could.
 
+mod attempt;
 pub mod build;
 pub mod check;
+mod draft;
+pub mod explain;
+mod explanation;
+mod fix;
 pub mod init;
 pub mod install;
+mod learn;
 mod local_base;
 pub mod plan;
 mod registration;
@@ -30,6 +36,8 @@ struct Loaded {
     spec: SpecFile,
     facts: Facts,
     problems: Vec<Problem>,
+    /// The file's text, where it is no script.
+    text: Option<String>,
 }
 
 /// Names of the spec that are tried where none is given.
@@ -62,10 +70,17 @@ fn load(args: &SpecArgs, host: &Host) -> Result<Loaded, Error> {
     })?;
     let text = String::from_utf8(bytes)
         .map_err(|_| problem(format!("`{name}` is not UTF-8"), "save it as UTF-8"))?;
+    Ok(read(text, &path, &name, host))
+}
+
+/// Reads a spec that is, or could be, at a path.
+fn read(text: String, path: &Path, name: &str, host: &Host) -> Loaded {
+    let home = host.var("HOME").map(PathBuf::from);
+    let machine = Machine { home: home.as_deref(), cwd: &host.cwd, env: &host.env };
     let folder = path.parent().map_or_else(|| host.cwd.clone(), Path::to_path_buf);
-    let (spec, problems) = spec::parse(&text, Format::of(&path), &name, folder);
+    let (spec, problems) = spec::parse(&text, Format::of(path), name, folder);
     let facts = facts::gather(&spec, machine, None);
-    Ok(Loaded { spec, facts, problems })
+    Loaded { spec, facts, problems, text: Some(text) }
 }
 
 /// A flow script alone is a spec.
@@ -87,7 +102,7 @@ fn load_script(name: &str, path: &Path, machine: Machine<'_>) -> Result<Loaded, 
     let (spec, problems) = spec::script::from_script(known, name, &path, &folder);
     let own_name = path.strip_prefix(&folder).unwrap_or(&path).to_string_lossy().into_owned();
     let facts = facts::gather(&spec, machine, Some((own_name, script)));
-    Ok(Loaded { spec, facts, problems })
+    Ok(Loaded { spec, facts, problems, text: None })
 }
 
 /// What the command line says about names; the rest is for the command to add.

@@ -1,4 +1,4 @@
-//! requirements.txt files and single requirements.
+//! requirements.txt files and single requirements, and the lines that locks make of themselves.
 //!
 //! The format is pip's: <https://pip.pypa.io/en/stable/reference/requirements-file-format/>.
 //!
@@ -8,10 +8,13 @@
 use std::path::Path;
 use std::str::FromStr;
 
-use pep508_rs::{MarkerTree, Requirement as Pep508, VerbatimUrl};
+use pep440_rs::Operator;
+use pep508_rs::{MarkerTree, Requirement as Pep508, VerbatimUrl, VersionOrUrl};
 
+use super::lines::{Purpose, beside, include, logical_lines};
 use super::local::{self, Local};
-use super::tables;
+use super::wheel::{self, Target, Way};
+use super::{lock, tables};
 use crate::access::{self, Indexes, userinfo};
 use crate::problem::{Place, Problem};
 
@@ -28,9 +31,26 @@ pub struct Requirement {
     pub is_editable: bool,
     /// Where it was declared.
     pub place: Place,
+    /// Whether it is from a lock, which names all that it needs too.
+    pub locked: bool,
 }
 
 impl Requirement {
+    /// Whether its line says which files it may be.
+    pub fn is_hashed(&self) -> bool {
+        self.line.contains(HASH)
+    }
+
+    /// Whether it is the index that a lock names.
+    pub fn is_locked_index(&self) -> bool {
+        self.locked && self.line.starts_with("--")
+    }
+
+    /// The line without hashes, as people write it.
+    pub fn without_hashes(&self) -> &str {
+        self.line.split_once(HASH).map_or(self.line.as_str(), |(line, _)| line.trim_end())
+    }
+
     /// Whether git fetches it, and whether by ssh.
     pub fn git(&self) -> Option<bool> {
         let at = self.line.find("git+").filter(|_| self.local.is_none())?;
@@ -38,6 +58,9 @@ impl Requirement {
         is_url.then(|| self.line[at..].starts_with("git+ssh:"))
     }
 }
+
+/// Hashes are pip's own, not part of PEP 508.
+const HASH: &str = " --hash";
 
 /// What a line of requirements is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,12 +74,27 @@ pub enum Item {
 }
 
 /// A distribution that a requirement names.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Distribution {
     /// The name, normalised by PEP 503.
     pub name: String,
     /// Whether an environment marker may leave it out.
     pub conditional: bool,
+    /// The version, where it must be just that one.
+    pub version: Option<String>,
+    /// File names of its wheels, where a lock lists them.
+    pub wheels: Vec<String>,
+    /// Whether the lock lists a source distribution. With no wheels either, its files are not known.
+    pub has_sdist: bool,
+    /// Whether the user asked for it, not only something that the user asked for.
+    pub direct: bool,
+}
+
+impl Distribution {
+    /// How it gets to a target, as far as its files are known.
+    pub fn way(&self, target: &Target) -> Way {
+        wheel::way(&self.wheels, self.has_sdist, target)
+    }
 }
 
 /// pip takes several names after one `--no-binary`, uv one each.
@@ -103,7 +141,27 @@ impl Requirements {
 
     /// Whether there is nothing to install.
     pub fn is_empty(&self) -> bool {
-        self.wanted.iter().all(|requirement| requirement.line.starts_with('-'))
+        self.installed().next().is_none()
+    }
+
+    /// Whether every file that may be installed is named by a hash.
+    pub fn hashed(&self) -> bool {
+        !self.is_empty() && self.installed().all(Requirement::is_hashed)
+    }
+
+    /// Whether all that is wanted is from locks, so that nothing else is to be looked for.
+    pub fn locked(&self) -> bool {
+        !self.is_empty() && self.installed().all(|requirement| requirement.locked)
+    }
+
+    /// Whether a lock names indexes.
+    pub fn locked_indexes(&self) -> bool {
+        self.wanted.iter().any(Requirement::is_locked_index)
+    }
+
+    /// What is wanted, without the options.
+    fn installed(&self) -> impl Iterator<Item = &Requirement> {
+        self.wanted.iter().filter(|requirement| !requirement.line.starts_with('-'))
     }
 }
 
@@ -118,8 +176,15 @@ pub fn local_paths(text: &str, path: &str) -> Vec<String> {
     into.wanted.into_iter().filter_map(|requirement| Some(requirement.local?.path)).collect()
 }
 
-/// The files that a requirements file names with `-r` and `-c`, as paths beside it.
+/// The file that a lock is made from.
+const PYPROJECT: &str = "pyproject.toml";
+
+/// The files that a requirements file names with `-r` and `-c`, as paths beside it. A lock is read
+/// together with its project.
 pub fn included(text: &str, path: &str) -> Vec<String> {
+    if lock::is_lock(path) {
+        return vec![beside(path, PYPROJECT)];
+    }
     if is_toml(path) || has_extension(path, "py") {
         return Vec::new();
     }
@@ -142,7 +207,15 @@ pub fn read_file<'a>(
     into: &mut Requirements,
     problems: &mut Vec<Problem>,
 ) {
-    if is_toml(path) {
+    if lock::is_lock(path) {
+        let Some(lock) = text_of(path) else { return };
+        let beside = text_of(&beside(path, PYPROJECT));
+        let texts = lock::Texts { lock, beside, own: text_of(PYPROJECT) };
+        match lock::read(path, texts) {
+            Ok(locked) => into.wanted.extend(lock::requirements(&locked, path, problems)),
+            Err(found) => problems.extend(found),
+        }
+    } else if is_toml(path) {
         if let Some(text) = text_of(path) {
             into.wanted.extend(tables::pyproject(path, text, problems));
         }
@@ -174,6 +247,7 @@ pub fn read_one(text: &str, place: &Place, key: &str) -> Result<Item, Problem> {
         local: None,
         is_editable: false,
         place: place.clone(),
+        locked: false,
     };
     // Paths in the list of a spec are relative to the spec, those in a file to the file.
     let beside = |path: &str| {
@@ -181,8 +255,12 @@ pub fn read_one(text: &str, place: &Place, key: &str) -> Result<Item, Problem> {
     };
     if let Some(local) = local::read(text, &beside) {
         let (line, is_editable) = local::editable(text);
-        let distribution =
-            local.name.clone().map(|name| Distribution { name, conditional: text.contains(';') });
+        let distribution = local.name.clone().map(|name| Distribution {
+            name,
+            conditional: text.contains(';'),
+            direct: true,
+            ..Distribution::default()
+        });
         let local = Some(local);
         return Ok(Item::Requirement(Requirement {
             local,
@@ -223,18 +301,23 @@ pub fn read_one(text: &str, place: &Place, key: &str) -> Result<Item, Problem> {
     let is_url = ["git+", "https://", "http://"].iter().any(|scheme| bare.starts_with(scheme));
     if is_url {
         let egg = bare.split_once("#egg=").map(|(_, egg)| egg.split(['&', '[']).next());
-        let distribution = egg
-            .flatten()
-            .map(|name| Distribution { name: normalise(name), conditional: text.contains(';') });
+        let distribution = egg.flatten().map(|name| Distribution {
+            name: normalise(name),
+            conditional: text.contains(';'),
+            direct: true,
+            ..Distribution::default()
+        });
         return Ok(Item::Requirement(Requirement { is_editable, ..made(text, distribution) }));
     }
-    // Hashes are pip's own, not part of PEP 508.
-    let (requirement, _) = text.split_once(" --hash").unwrap_or((text, ""));
+    let (requirement, _) = text.split_once(HASH).unwrap_or((text, ""));
     match Pep508::<VerbatimUrl>::from_str(requirement.trim()) {
         Ok(parsed) => {
             let distribution = Distribution {
                 name: parsed.name.to_string(),
                 conditional: parsed.marker != MarkerTree::TRUE,
+                version: pinned(&parsed),
+                direct: true,
+                ..Distribution::default()
             };
             Ok(Item::Requirement(made(text, Some(distribution))))
         }
@@ -247,6 +330,16 @@ pub fn read_one(text: &str, place: &Place, key: &str) -> Result<Item, Problem> {
             ))
         }
     }
+}
+
+/// The only version that a requirement allows.
+fn pinned(requirement: &Pep508<VerbatimUrl>) -> Option<String> {
+    let Some(VersionOrUrl::VersionSpecifier(limits)) = &requirement.version_or_url else {
+        return None;
+    };
+    let mut limits = limits.iter();
+    let (only, None) = (limits.next()?, limits.next()) else { return None };
+    (*only.operator() == Operator::Equal).then(|| only.version().to_string())
 }
 
 /// The normalised name of a distribution, by PEP 503.
@@ -262,12 +355,6 @@ pub fn normalise(name: &str) -> String {
         }
     }
     result
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Purpose {
-    Install,
-    Constrain,
 }
 
 struct Reader<'a, 'b> {
@@ -318,55 +405,6 @@ impl Reader<'_, '_> {
                 Err(problem) => self.problems.push(problem),
             }
         }
-    }
-}
-
-/// Lines joined at `\`, without comments and empty ones, each with its first line's number.
-fn logical_lines(text: &str) -> Vec<(usize, String)> {
-    let mut lines = Vec::new();
-    let mut open: Option<(usize, String)> = None;
-    for (at, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
-        let (start, mut joined) = open.take().unwrap_or((at + 1, String::new()));
-        let is_comment = line.trim_start().starts_with('#');
-        if let (Some(head), false) = (line.strip_suffix('\\'), is_comment) {
-            joined.push_str(head);
-            open = Some((start, joined));
-            continue;
-        }
-        joined.push_str(line);
-        lines.push((start, joined));
-    }
-    lines.extend(open);
-    let clean = lines.into_iter().map(|(at, line)| (at, without_comment(&line).trim().to_owned()));
-    clean.filter(|(_, line)| !line.is_empty()).collect()
-}
-
-/// A `#` begins a comment at the start of a line or after a space: URLs hold others.
-fn without_comment(line: &str) -> &str {
-    let mut before = ' ';
-    for (at, c) in line.char_indices() {
-        if c == '#' && before.is_whitespace() {
-            return &line[..at];
-        }
-        before = c;
-    }
-    line
-}
-
-fn include(line: &str) -> Option<(Purpose, &str)> {
-    let after = |flags: [&str; 2]| {
-        let short = line.strip_prefix(flags[0]);
-        let rest = line.strip_prefix(flags[1]).or(short)?;
-        Some(rest.trim_start_matches([' ', '\t', '=']).trim())
-    };
-    let install = after(["-r", "--requirement"]).map(|path| (Purpose::Install, path));
-    install.or_else(|| after(["-c", "--constraint"]).map(|path| (Purpose::Constrain, path)))
-}
-
-fn beside(path: &str, target: &str) -> String {
-    match path.rsplit_once('/') {
-        Some((folder, _)) if !target.starts_with('/') => format!("{folder}/{target}"),
-        _ => target.to_owned(),
     }
 }
 
@@ -504,6 +542,28 @@ mod tests {
     }
 
     #[test]
+    fn hashes_and_pins_are_known() {
+        let all = |text: &'static str| {
+            let mut into = Requirements::default();
+            read_file("r.txt", &|_| Some(text), &mut into, &mut Vec::new());
+            into
+        };
+        let hashed = "--no-binary x\na==1 ; os_name == 'nt' --hash=sha256:00\nb @ \
+                      https://example.org/b.whl \\\n  --hash=sha256:11\n";
+        assert_eq!((all(hashed).hashed(), all(hashed).locked()), (true, false));
+        assert_eq!(all(hashed).wanted[1].without_hashes(), "a==1 ; os_name == 'nt'");
+        assert!(!all("a==1 --hash=sha256:00\nb==2\n").hashed());
+        assert!(!all("--pre\n").hashed());
+        let read = all("a==1.0 --hash=sha256:00\nb>=1\nc==1.*\nd>1,==2\ne\n");
+        let versions: Vec<Option<&str>> = read
+            .wanted
+            .iter()
+            .map(|requirement| requirement.distribution.as_ref()?.version.as_deref())
+            .collect();
+        assert_eq!(versions, [Some("1.0"), None, None, None, None]);
+    }
+
+    #[test]
     fn names_are_normalised() {
         let place = Place { file: "s".into(), line: 1 };
         for (text, name, conditional) in [
@@ -512,7 +572,9 @@ mod tests {
             ("a; python_version < '3'", "a", true),
         ] {
             let Ok(Item::Requirement(read)) = read_one(text, &place, "k") else { panic!("{text}") };
-            let wanted = Distribution { name: name.to_owned(), conditional };
+            let name = name.to_owned();
+            let wanted =
+                Distribution { name, conditional, direct: true, ..Distribution::default() };
             assert_eq!(read.distribution, Some(wanted), "{text}");
         }
     }

@@ -137,7 +137,7 @@ fn output(docker: &Docker, cwd: &Path, words: &[&str]) -> Option<String> {
     let mut bytes = Vec::new();
     let requests = Requests::listen(None).ok()?;
     let exited =
-        run::run(&docker.command(cwd, words.iter().copied()), requests, &mut |happening| {
+        run::run(&docker.command(cwd, words.iter().copied()), &requests, &mut |happening| {
             if let Happening::Output(chunk) = happening {
                 bytes.extend_from_slice(chunk);
             }

@@ -65,7 +65,7 @@ fn output(docker: &Docker, cwd: &Path, words: &[&str]) -> anyhow::Result<(i32, S
     let mut bytes = Vec::new();
     let requests = Requests::listen(None)?;
     let invocation = docker.command(cwd, words.iter().copied());
-    let exited = run::run(&invocation, requests, &mut |happening| {
+    let exited = run::run(&invocation, &requests, &mut |happening| {
         if let Happening::Output(chunk) = happening {
             bytes.extend_from_slice(chunk);
         }

@@ -6,6 +6,7 @@ pub mod fault;
 pub mod image;
 pub mod image_layout;
 pub mod invocation;
+pub mod lookup;
 pub mod metadata;
 pub mod run;
 pub mod stop;

@@ -50,6 +50,18 @@ enum Message {
     Output(Vec<u8>),
     End(Result<(), String>),
     Stop,
+    Answer(Option<String>),
+}
+
+/// What came of a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// A line, with its end.
+    Line(String),
+    /// There is nobody to answer.
+    None,
+    /// A request to stop.
+    Stop,
 }
 
 /// Where requests to stop arrive. From its making on, no signal ends this process: what was asked
@@ -67,15 +79,45 @@ impl Requests {
         stop::watch(socket, &sender, &Message::Stop)?;
         Ok(Self { sender, receiver })
     }
+
+    /// Waits for a line of stdin, or for a request to stop.
+    pub fn answer(&self) -> Answer {
+        let sender = self.sender.clone();
+        // Nothing ends a read of a terminal; the thread ends with the process.
+        thread::spawn(move || {
+            let mut line = String::new();
+            let read = io::stdin().read_line(&mut line);
+            let _ = sender.send(Message::Answer(read.is_ok_and(|n| n > 0).then_some(line)));
+        });
+        loop {
+            match self.receiver.recv() {
+                Ok(Message::Answer(Some(line))) => return Answer::Line(line),
+                Ok(Message::Answer(None)) => return Answer::None,
+                Ok(Message::Stop) | Err(_) => return Answer::Stop,
+                Ok(Message::Output(_) | Message::End(_)) => {}
+            }
+        }
+    }
+
+    /// Asks for a stop by itself once `limit` has passed.
+    pub fn stop_after(&self, limit: Duration) {
+        let sender = self.sender.clone();
+        thread::spawn(move || {
+            thread::sleep(limit);
+            // Nobody listens any more where the process has ended by then.
+            let _ = sender.send(Message::Stop);
+        });
+    }
 }
 
 /// Runs a process to its end.
 pub fn run(
     invocation: &Invocation,
-    requests: Requests,
+    requests: &Requests,
     on: &mut dyn FnMut(Happening<'_>),
 ) -> anyhow::Result<Exited> {
     let Requests { sender, receiver } = requests;
+    let sender = sender.clone();
     let handle = duct::cmd(&invocation.program, &invocation.args)
         .full_env(&invocation.env)
         .dir(&invocation.cwd)
@@ -101,7 +143,7 @@ pub fn run(
                     on(Happening::Stopping);
                 }
             }
-            Err(RecvTimeoutError::Timeout) => {}
+            Ok(Message::Answer(_)) | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break Ok(()),
         }
         if Instant::now() >= next_tick {

@@ -19,11 +19,12 @@ use sha2::{Digest, Sha256};
 use crate::deps;
 use crate::deps::requirements::{Item, Requirement};
 use crate::python::SyntaxError;
+use crate::python::imports;
 use crate::python::script::Script;
 use crate::spec::{SpecFile, StorageSpec};
 
 pub use local::LocalPackage;
-use modules::Modules;
+use modules::{Mentioned, Modules};
 pub use scripts::read_script;
 
 /// The process's surroundings, as far as a spec can refer to them.
@@ -46,6 +47,8 @@ impl Machine<'_> {
 /// Everything that resolving a spec needs to know of the machine.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
+    /// The machine's architecture, as wheels name it: what is built for where no platform is given.
+    pub arch: String,
     /// What was found at each path, by the path as the spec has it.
     pub paths: BTreeMap<String, Found>,
     /// What each glob of `flows` matches, sorted.
@@ -56,6 +59,8 @@ pub struct Facts {
     pub environment: BTreeMap<String, String>,
     /// What each flow script imports of the user's own, by the script's path.
     pub modules: BTreeMap<String, Modules>,
+    /// What scripts name of programs and drivers, where their imports are not followed.
+    pub outside: BTreeMap<String, Vec<Mentioned>>,
     /// What each path of `modules` holds.
     pub given_modules: BTreeMap<String, Modules>,
     /// The local packages that requirements name, by their paths.
@@ -86,13 +91,15 @@ impl Facts {
         self.text(path).and_then(deps::script_block).is_some()
     }
 
-    /// The file of requirements that a project without a spec has: `requirements.txt`, or else the
-    /// dependencies of `pyproject.toml`.
+    /// The file of requirements that a project without a spec has: `requirements.txt`, or else a
+    /// lock, or else the dependencies of `pyproject.toml`.
     pub fn requirements_file(&self) -> Option<&'static str> {
         let [_, pyproject] = PYTHON_VERSION_FILES;
         let declares = |text: &str| deps::declares_dependencies(text);
-        if self.text(REQUIREMENTS_FILE).is_some() {
-            Some(REQUIREMENTS_FILE)
+        let is_there = |name: &&'static str| self.text(name).is_some();
+        let mut exact = std::iter::once(REQUIREMENTS_FILE).chain(deps::lock::NAMES);
+        if let Some(name) = exact.find(|name| is_there(name)) {
+            Some(name)
         } else {
             self.text(pyproject).is_some_and(declares).then_some(pyproject)
         }
@@ -139,6 +146,8 @@ pub struct FileFact {
     pub digest: String,
     /// Its content where the plan depends on it; none if it is not UTF-8.
     pub text: Option<String>,
+    /// Its first byte, by which binary formats differ.
+    pub first: Option<u8>,
 }
 
 /// What a path is needed for.
@@ -163,13 +172,19 @@ pub type ReadScript = (String, Result<Script, SyntaxError>);
 
 /// Looks at every path that a spec names. `read` is a script of it that was read before.
 pub fn gather(spec: &SpecFile, machine: Machine<'_>, read: Option<ReadScript>) -> Facts {
-    let facts = Facts { scripts: read.into_iter().collect(), ..Facts::default() };
+    let facts = Facts {
+        arch: std::env::consts::ARCH.to_owned(),
+        scripts: read.into_iter().collect(),
+        ..Facts::default()
+    };
     let mut gatherer = Gatherer { spec, folder: &spec.folder, machine, facts };
     for name in PYTHON_VERSION_FILES {
         gatherer.path(name, Need::Text);
     }
     if spec.is_script() {
-        gatherer.requirements(REQUIREMENTS_FILE);
+        for name in std::iter::once(REQUIREMENTS_FILE).chain(deps::lock::NAMES) {
+            gatherer.requirements(name);
+        }
         gatherer.local_packages(PYTHON_VERSION_FILES[1]);
     }
     for storage in &spec.storages {
@@ -223,6 +238,9 @@ impl Gatherer<'_> {
         for pair in storage.files.iter().flat_map(|files| &files.value) {
             self.path(&pair.key, Need::Bytes);
         }
+        for (path, is_key) in storage.files_in_tables() {
+            self.path(path, if is_key { Need::Text } else { Need::Bytes });
+        }
         self.access(storage);
     }
 
@@ -263,7 +281,8 @@ impl Gatherer<'_> {
         self.path(path, Need::Text);
         let Found::File(file) = self.facts.at(path) else { return };
         let source = normalised(&file.source);
-        if file.text.is_none() {
+        let file_text = file.text.clone();
+        if file_text.is_none() {
             return;
         }
         self.local_packages(path);
@@ -281,6 +300,12 @@ impl Gatherer<'_> {
             let roots = modules::roots(&source, self.folder, self.machine.home);
             let found = modules::find(&source, &roots, self.folder);
             self.facts.modules.insert(path.to_owned(), found);
+        }
+        if storage.modules.is_some() && !self.facts.outside.contains_key(path) {
+            let mentions = file_text.and_then(|text| imports::imports(&text).ok());
+            let mut alone = Modules::default();
+            alone.mention(path, &mentions.unwrap_or_default().outside);
+            self.facts.outside.insert(path.to_owned(), alone.outside);
         }
     }
 
@@ -323,7 +348,9 @@ impl Gatherer<'_> {
         let beside = script.parent().map_or_else(|| in_project.clone(), |own| own.join(path));
         // A script is often run from elsewhere, and what it names is then relative to there. What
         // it does not name is the project's.
-        let is_inferred = PYTHON_VERSION_FILES.contains(&path) || path == REQUIREMENTS_FILE;
+        let is_inferred = PYTHON_VERSION_FILES.contains(&path)
+            || path == REQUIREMENTS_FILE
+            || deps::lock::NAMES.contains(&path);
         let elsewhere = (!is_inferred).then(|| self.machine.cwd.join(path));
         let places = [Some(beside.clone()), Some(in_project), elsewhere];
         places.into_iter().flatten().find(|place| place.exists()).unwrap_or(beside)
@@ -421,6 +448,7 @@ fn file(path: &Path, need: Need) -> io::Result<FileFact> {
     let executable = open.metadata().map_err(name)?.permissions().mode() & 0o111 != 0;
     let mut hasher = Sha256::new();
     let mut size = 0;
+    let mut first = None;
     let mut kept = Vec::new();
     let mut buffer = vec![0; 1 << 16];
     loop {
@@ -430,6 +458,7 @@ fn file(path: &Path, need: Need) -> io::Result<FileFact> {
         }
         hasher.update(&buffer[..count]);
         size += count as u64;
+        first = first.or(buffer.first().copied());
         if need == Need::Text {
             kept.extend_from_slice(&buffer[..count]);
         }
@@ -444,6 +473,7 @@ fn file(path: &Path, need: Need) -> io::Result<FileFact> {
         executable,
         digest: hex(&hasher.finalize()),
         text,
+        first,
     })
 }
 

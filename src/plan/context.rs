@@ -9,9 +9,11 @@ use std::path::Path;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::{deb822, dockerfile};
 use crate::facts::{FileFact, hex};
+use crate::packages;
 use crate::runtime;
-use crate::storage::{Base, Check, FileEntry, Storage, Tree};
+use crate::storage::{Base, Check, FileEntry, NeededPackage, Phase, Recipe, Source, Storage, Tree};
 
 /// One file or folder of the context.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +85,17 @@ struct CheckSpec<'a> {
     conflicts: bool,
     uv: Option<&'a str>,
     base_conflicts: Option<&'a str>,
+    /// Whether the libraries of ELF files are looked for.
+    libraries: bool,
+    /// Libraries that distributions open when they run.
+    loads: BTreeMap<&'a str, Vec<&'static str>>,
+    /// Programs that distributions run.
+    calls: BTreeMap<&'a str, Vec<&'static str>>,
+    required_commands: &'a [String],
+    odbc_drivers: &'a [String],
+    /// The tables that name packages.
+    sonames: String,
+    programs: String,
 }
 
 #[derive(Serialize)]
@@ -157,9 +170,11 @@ pub(super) fn entries(storage: &Storage) -> Vec<ContextEntry> {
             because: because.to_owned(),
         });
     };
-    if !storage.system_packages.is_empty() || super::compiles(storage) {
+    let adds = !storage.added.run.is_empty();
+    if storage.has_packages(Phase::Run) || adds || super::compiles(storage) {
         text("system/keep-packages.conf", KEEP_PACKAGES.to_owned(), "packages stay in the cache");
     }
+    system(storage, &mut text);
     if super::installs(storage) {
         let lines = |lines: Vec<&str>| lines.iter().flat_map(|line| [line, "\n"]).collect();
         let local = super::access::local_folder();
@@ -178,14 +193,24 @@ pub(super) fn entries(storage: &Storage) -> Vec<ContextEntry> {
     }
     if super::compiles(storage) {
         text("python/wheels.py", runtime::WHEELS.to_owned(), "keeps what was compiled");
+        if storage.infer {
+            let (name, program) = runtime::WHEEL_PACKAGES;
+            let because = "finds the packages of what was linked";
+            text(&format!("python/{name}"), program.to_owned(), because);
+        }
     }
     for (name, program) in runtime::PROGRAMS {
         text(&format!("programs/{name}"), (*program).to_owned(), "serialises and checks flows");
     }
     if let Check::On { exclude } = &storage.check {
         text("check/check.json", json(&check_spec(storage, exclude)), "what the check looks at");
+        let because = "says which package has what is missing";
+        text(SONAMES, packages::SONAMES.to_owned(), because);
+        text(PROGRAMS, packages::PROGRAMS.to_owned(), because);
     }
     text("flows/flows.json", json(&flows_spec(storage)), "names and locations of the flows");
+    entries.extend(repositories(storage));
+    entries.extend(storage.recipes.iter().flat_map(recipe));
     for (at, flow) in storage.flows.iter().enumerate() {
         // Several flows of one script are one file.
         if script_index(storage, at) == at {
@@ -232,6 +257,97 @@ pub(super) fn entries(storage: &Storage) -> Vec<ContextEntry> {
     entries
 }
 
+/// What the steps of apt run and print besides.
+fn system(storage: &Storage, text: &mut impl FnMut(&str, String, &str)) {
+    let (headers, others): (Vec<&NeededPackage>, Vec<_>) =
+        storage.needed.iter().partition(|package| package.is_python_headers());
+    let inferred = |package: &&NeededPackage| !package.is_required;
+    let programs = [
+        (
+            others.iter().any(inferred),
+            runtime::AVAILABLE,
+            "picks the names that the base's release has",
+        ),
+        (!headers.is_empty(), runtime::HEADERS, "says whether headers of Python are missing"),
+    ];
+    for (is_used, (name, program), because) in programs {
+        if is_used {
+            text(&format!("system/{name}"), program.to_owned(), because);
+        }
+    }
+    if let (Some(remedy), false) = (&storage.without_apt, storage.needed.is_empty()) {
+        let finding = serde_json::json!({
+            "level": "warning",
+            "check": "packages",
+            "subject": "apt",
+            "message": "the base has no apt: what is needed is not installed by us",
+            "remedy": remedy,
+        });
+        let line = format!("flowstorage-check: {finding}\n");
+        text(&format!("system/{WITHOUT_APT}"), line, "said where the base has no apt");
+    }
+}
+
+/// What is printed where the base has no apt.
+pub(super) const WITHOUT_APT: &str = "without-apt.txt";
+
+/// The repositories as templates, their keys that are files, and the program that reads them.
+fn repositories(storage: &Storage) -> Vec<ContextEntry> {
+    let mut entries = Vec::new();
+    let mut push = |path: String, content: Content, because: &str| {
+        let because = because.to_owned();
+        entries.push(ContextEntry { path: format!("{APT}/{path}"), content, because });
+    };
+    for repository in &storage.apt_repositories {
+        let name = |at: usize| dockerfile::key_name(&repository.name, at);
+        let paths: Vec<String> =
+            (0..repository.keys.len()).map(|at| format!("{KEYS}/{}", name(at))).collect();
+        let because = &repository.because;
+        let text = deb822::sources(repository, &paths);
+        push(format!("{}.sources", repository.name), Content::Text(text), because);
+        for (at, key) in repository.keys.iter().enumerate() {
+            if let Source::File(file) = key {
+                // Nobody executes a key.
+                let file = FileFact { executable: false, ..file.clone() };
+                push(format!("keys/{}", name(at)), Content::File(file), because);
+            }
+        }
+    }
+    if !storage.apt_repositories.is_empty() {
+        let (name, program) = runtime::REPOSITORIES;
+        let because = "makes of repositories what apt takes";
+        push(name.to_owned(), Content::Text(program.to_owned()), because);
+    }
+    entries
+}
+
+/// What a recipe's steps run and read.
+fn recipe(recipe: &Recipe) -> Vec<ContextEntry> {
+    let folder = recipe_folder(recipe);
+    let entry = |name: &str, content: Content| ContextEntry {
+        path: format!("{folder}/{name}"),
+        content,
+        because: recipe.origin.clone(),
+    };
+    let text = |text: &str| Content::Text(text.to_owned());
+    let steps = recipe.steps.iter().map(|step| entry(step.program, text(step.text)));
+    let files = recipe.files.iter().filter_map(|(name, source)| match source {
+        Source::File(file) => Some(entry(name, Content::File(file.clone()))),
+        Source::Url { .. } => None,
+    });
+    steps.chain(files).collect()
+}
+
+/// The folder of repositories, in the context and among what is fetched.
+pub(super) const APT: &str = "apt";
+/// Where apt reads the keys of repositories.
+pub(super) const KEYS: &str = "/mnt/flowstorage/keys";
+
+/// The folder of a recipe, in the context and among what is fetched.
+pub(super) fn recipe_folder(recipe: &Recipe) -> String {
+    format!("recipes/{}", recipe.name)
+}
+
 /// Debian's images delete downloaded packages, which a cache mount is there to keep.
 const KEEP_PACKAGES: &str = "Binary::apt::APT::Keep-Downloaded-Packages \"true\";\n";
 
@@ -239,6 +355,9 @@ const KEEP_PACKAGES: &str = "Binary::apt::APT::Keep-Downloaded-Packages \"true\"
 pub(super) const OUTPUT: &str = "/tmp/flowstorage";
 /// Where `flows.py` leaves what `prefect register` reads.
 pub(super) const REGISTRATION_FOLDER: &str = "/tmp/flowstorage-registration";
+/// The tables that the check names packages by.
+const SONAMES: &str = "check/sonames.tsv";
+const PROGRAMS: &str = "check/programs.tsv";
 /// Where the context is seen during a build step.
 pub(super) const MOUNT: &str = "/mnt/flowstorage";
 
@@ -246,16 +365,25 @@ fn check_spec<'a>(storage: &'a Storage, exclude: &'a [String]) -> CheckSpec<'a> 
     let installs = super::installs(storage);
     let mut dependencies: Vec<Dependency<'a>> = Vec::new();
     for requirement in &storage.requirements.wanted {
-        if let Some(distribution) = &requirement.distribution
+        // What a lock brings besides may be of no use alone: what is imported is what was asked for.
+        if let Some(distribution) = requirement.distribution.as_ref().filter(|d| d.direct)
             && dependencies.iter().all(|known| known.name != distribution.name)
         {
             dependencies.push(Dependency {
                 name: &distribution.name,
-                requirement: &requirement.line,
+                requirement: requirement.without_hashes(),
                 optional: distribution.conditional,
             });
         }
     }
+    let known = |names: fn(packages::Distribution) -> Vec<&'static str>| {
+        let rows = dependencies.iter().filter_map(|dependency| {
+            let names = names(packages::distribution(dependency.name)?);
+            (!names.is_empty()).then_some((dependency.name, names))
+        });
+        rows.collect::<BTreeMap<_, _>>()
+    };
+    let (loads, calls) = (known(|row| row.loads), known(|row| row.calls));
     CheckSpec {
         python_version: storage.python_version.as_deref(),
         dependencies,
@@ -264,6 +392,13 @@ fn check_spec<'a>(storage: &'a Storage, exclude: &'a [String]) -> CheckSpec<'a> 
         conflicts: installs,
         uv: installs.then_some("/uv/bin/uv"),
         base_conflicts: installs.then_some("/uv/base-conflicts.txt"),
+        libraries: true,
+        loads,
+        calls,
+        required_commands: &storage.required_commands,
+        odbc_drivers: &storage.odbc_drivers,
+        sonames: format!("{MOUNT}/{SONAMES}"),
+        programs: format!("{MOUNT}/{PROGRAMS}"),
     }
 }
 

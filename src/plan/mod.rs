@@ -5,6 +5,7 @@
 mod access;
 pub mod bake;
 pub mod context;
+mod deb822;
 mod dockerfile;
 pub mod quote;
 pub mod shell;
@@ -18,7 +19,7 @@ use crate::access::Ssh;
 use crate::facts::hex;
 use crate::image_ref::{ImageRef, Tag};
 use crate::spec::RuntimeKind;
-use crate::storage::{Base, BuildOptions, Storage};
+use crate::storage::{Base, BuildOptions, Phase, Storage};
 
 pub use context::{Content, ContextEntry};
 
@@ -140,8 +141,9 @@ fn installs(storage: &Storage) -> bool {
 
 /// Whether there is a stage in which Python packages are compiled.
 fn compiles(storage: &Storage) -> bool {
+    let adds = !storage.added.build.is_empty();
     let is_built = storage.local.iter().any(|local| local.is_built);
-    installs(storage) && (!storage.build_packages.is_empty() || is_built)
+    installs(storage) && (storage.has_packages(Phase::Build) || adds || is_built)
 }
 
 /// The user's labels and what we record: flows with their locations, the runtime, our version.

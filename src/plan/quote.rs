@@ -80,6 +80,11 @@ pub fn copy<S: AsRef<str>>(sources: &[S], dest: &str, escape: char) -> String {
     serde_json::Value::from(words).to_string()
 }
 
+/// Quotes the address and the destination of ADD in its JSON form.
+pub fn add(url: &str, dest: &str, escape: char) -> String {
+    serde_json::Value::from(vec![word(url, escape), word(dest, escape)]).to_string()
+}
+
 /// Makes a name a pattern that matches nothing else, for Go's
 /// [`filepath.Match`](https://pkg.go.dev/path/filepath#Match).
 fn pattern(name: &str) -> String {
@@ -186,6 +191,12 @@ mod tests {
         assert_eq!(copy(&["files/0/a b.txt"], "/x y", '\\'), r#"["files/0/a b.txt","/x y"]"#);
         assert_eq!(copy(&["a$b"], "c'd\"", '\\'), r#"["a\\$b","c\\'d\\\""]"#);
         assert_eq!(copy(&["a[1]*"], "é#", '\\'), r#"["a\\\\[1]\\\\*","é#"]"#);
+    }
+
+    #[test]
+    fn addresses() {
+        let quoted = r#"["https://example.org/a?b=\\$c[1]","/k"]"#;
+        assert_eq!(add("https://example.org/a?b=$c[1]", "/k", '\\'), quoted);
     }
 
     proptest! {

@@ -20,8 +20,10 @@ pub struct Failure {
     pub exit_code: Option<i32>,
     /// What the check inside the image says is wrong, if that is what failed.
     pub findings: Vec<Finding>,
-    /// The end of the step's output.
+    /// The end of the step's output, for showing.
     pub log_tail: Vec<String>,
+    /// All of it that was kept, for reading.
+    pub log: Vec<String>,
     /// The Dockerfile's lines around the failing one, titled `Dockerfile:3`.
     pub excerpt: Option<String>,
     /// The last lines of the stream that belong to no step.
@@ -124,14 +126,15 @@ impl Graph {
             (None, [only]) => vec![only.clone()],
             (None, _) => named.into_iter().filter(known).collect(),
         };
-        let log = step.map(|step| step.logs.tail().map(str::to_owned).collect());
+        let owned = |line: &str| line.to_owned();
         Failure {
             targets,
             step: step.map(Step::label),
             exit_code: exit_code(&error),
             error,
             findings: step.map(error_findings).unwrap_or_default(),
-            log_tail: log.unwrap_or_default(),
+            log_tail: step.map(|step| step.logs.tail().map(owned).collect()).unwrap_or_default(),
+            log: step.map(|step| step.logs.lines().map(owned).collect()).unwrap_or_default(),
             texts: self.texts().map(str::to_owned).collect(),
             ..Failure::default()
         }

@@ -38,6 +38,24 @@ pub struct Finding {
     /// What to do about it.
     #[serde(default)]
     pub remedy: Option<String>,
+    /// What would have to be installed.
+    #[serde(default)]
+    pub missing: Vec<Missing>,
+}
+
+/// Something that is not in the image.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Missing {
+    /// `library`, `program`, `header`, `pkgconfig` or `odbc-driver`.
+    pub kind: String,
+    /// Its name: a soname, a command, a file.
+    pub name: String,
+    /// The Debian packages that have it, where they are known.
+    #[serde(default)]
+    pub packages: Vec<String>,
+    /// Where it is needed: `build` or `run`.
+    #[serde(default)]
+    pub phase: String,
 }
 
 impl Finding {
@@ -63,18 +81,26 @@ pub(super) fn may_become(line: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Finding, Level, may_become};
+    use super::{Finding, Level, Missing, may_become};
 
     #[test]
     fn a_finding_is_read_and_shown_without_its_json() {
         let line = "flowstorage-check: {\"level\":\"error\",\"check\":\"libraries\",\
                     \"subject\":\"pyodbc\",\"message\":\"`libodbc.so.2` is missing\",\
-                    \"remedy\":\"add `unixodbc`\",\"more\":1}\r";
+                    \"remedy\":\"add `unixodbc`\",\"more\":1,\"missing\":[{\"kind\":\"library\",\
+                    \"name\":\"libodbc.so.2\",\"packages\":[\"unixodbc\"],\"phase\":\"run\"}]}\r";
         let finding = Finding::parse(line).unwrap();
         assert_eq!(finding.level, Level::Error);
         assert_eq!(finding.subject, "pyodbc");
         assert_eq!(finding.remedy.as_deref(), Some("add `unixodbc`"));
         assert_eq!(finding.line().as_deref(), Some("error: `libodbc.so.2` is missing"));
+        let missing = Missing {
+            kind: "library".to_owned(),
+            name: "libodbc.so.2".to_owned(),
+            packages: vec!["unixodbc".to_owned()],
+            phase: "run".to_owned(),
+        };
+        assert_eq!(finding.missing, [missing]);
     }
 
     #[test]
@@ -86,5 +112,6 @@ mod tests {
         );
         let good = Finding::parse("flowstorage-check: {\"level\":\"ok\",\"remedy\":null}").unwrap();
         assert_eq!(good.line(), None);
+        assert_eq!(good.missing, []);
     }
 }

@@ -225,6 +225,9 @@ impl Graph {
             let since = self.latest.zip(step.started()).map(|(now, start)| now.since(start));
             take_line(at, step, since.unwrap_or_default(), line, &mut self.news);
         }
+        if matches!(state, State::Done | State::Cached) {
+            step.logs.settle();
+        }
         self.news.push(News::Finished(at));
     }
 

@@ -7,10 +7,14 @@ use std::collections::VecDeque;
 
 use super::finding;
 
-/// Lines kept for a failure's report.
-const MAX_LINES: usize = 200;
-/// Bytes kept for it. Also the length at which a line without an end is cut.
-const MAX_BYTES: usize = 64 * 1024;
+/// Lines kept while a step may still fail: its explanation may be far above its end.
+const MAX_LINES: usize = 2000;
+/// Bytes kept for that.
+const MAX_BYTES: usize = 1024 * 1024;
+/// Lines of them that are shown of a failure, and kept of a step that went well.
+const TAIL_LINES: usize = 200;
+/// Bytes of those. Also the length at which a line without an end is cut.
+const TAIL_BYTES: usize = 64 * 1024;
 
 /// The end of a step's output.
 #[derive(Debug, Default)]
@@ -45,7 +49,7 @@ impl Logs {
                         partial.line.clear();
                     }
                     partial.line.push(byte);
-                    if partial.line.len() >= MAX_BYTES {
+                    if partial.line.len() >= TAIL_BYTES {
                         done.push(clean(&std::mem::take(&mut partial.line)));
                     }
                 }
@@ -64,15 +68,36 @@ impl Logs {
     pub(super) fn keep(&mut self, line: &str) {
         self.bytes += line.len();
         self.lines.push_back(line.to_owned());
-        while self.lines.len() > MAX_LINES || self.bytes > MAX_BYTES {
+        self.cut(MAX_LINES, MAX_BYTES);
+    }
+
+    /// Lets go what only a failure would need.
+    pub(super) fn settle(&mut self) {
+        self.cut(TAIL_LINES, TAIL_BYTES);
+    }
+
+    fn cut(&mut self, lines: usize, bytes: usize) {
+        while self.lines.len() > lines || self.bytes > bytes {
             let Some(oldest) = self.lines.pop_front() else { break };
             self.bytes -= oldest.len();
         }
     }
 
     /// Returns the lines kept, the oldest first.
-    pub(super) fn tail(&self) -> impl DoubleEndedIterator<Item = &str> {
+    pub(super) fn lines(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.lines.iter().map(String::as_str)
+    }
+
+    /// Returns the last of them, as many as are worth showing.
+    pub(super) fn tail(&self) -> impl DoubleEndedIterator<Item = &str> {
+        let mut room = TAIL_BYTES;
+        let fits = |line: &&String| {
+            let fits = line.len() <= room;
+            room = room.saturating_sub(line.len());
+            fits
+        };
+        let count = self.lines.iter().rev().take(TAIL_LINES).take_while(fits).count();
+        self.lines.range(self.lines.len() - count..).map(String::as_str)
     }
 
     /// Returns the last thing written, be it the middle of a line, as progress meters leave it.
@@ -83,6 +108,14 @@ impl Logs {
             .find(|line| !line.trim().is_empty() && !finding::may_become(line))
             .or_else(|| self.tail().rev().find(|line| !line.trim().is_empty()).map(str::to_owned))
     }
+}
+
+/// Reads a text as the output of a program: its lines as a terminal would leave them.
+pub(super) fn read(text: &[u8]) -> Vec<String> {
+    let mut logs = Logs::default();
+    let mut lines = logs.push(1, text);
+    lines.extend(logs.flush());
+    lines
 }
 
 /// Removes escape sequences and control characters: a line must not move the cursor nor colour ours.
@@ -122,7 +155,7 @@ pub(super) fn clean(line: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Logs, MAX_BYTES, MAX_LINES, clean};
+    use super::{Logs, MAX_BYTES, MAX_LINES, TAIL_BYTES, TAIL_LINES, clean, read};
 
     #[test]
     fn pieces_become_lines_per_stream() {
@@ -146,6 +179,12 @@ mod tests {
     }
 
     #[test]
+    fn a_text_is_read_as_a_terminal_shows_it() {
+        assert_eq!(read(b"a\r\n10%\r\x1b[1m20%\x1b[0m\nend"), ["a", "20%", "end"]);
+        assert_eq!(read(b""), [""; 0]);
+    }
+
+    #[test]
     fn escape_sequences_go() {
         assert_eq!(clean(b"\x1b[1;31mred\x1b[0m \x1b[2K\x1b[1A\x1b(Bx\x07"), "red x");
         assert_eq!(clean(b"\x1b]8;;https://example.org\x1b\\link\x1b]8;;\x07."), "link.");
@@ -155,14 +194,20 @@ mod tests {
     #[test]
     fn memory_is_bounded() {
         let mut logs = Logs::default();
-        for number in 0..1000 {
+        for number in 0..3000 {
             logs.keep(&number.to_string());
         }
-        assert_eq!(logs.tail().count(), MAX_LINES);
-        assert_eq!(logs.tail().next_back(), Some("999"));
+        assert_eq!(logs.lines().count(), MAX_LINES);
+        assert_eq!(logs.lines().next(), Some("1000"));
+        assert_eq!(logs.tail().count(), TAIL_LINES);
+        assert_eq!((logs.tail().next(), logs.tail().next_back()), (Some("2800"), Some("2999")));
+        logs.keep(&"x".repeat(TAIL_BYTES));
+        assert_eq!((logs.tail().count(), logs.lines().count()), (1, MAX_LINES));
+        logs.settle();
+        assert_eq!(logs.lines().count(), 1);
         logs.keep(&"x".repeat(MAX_BYTES));
-        assert_eq!(logs.tail().count(), 1);
-        let endless = logs.push(1, &vec![b'x'; 3 * MAX_BYTES + 5]);
+        assert_eq!(logs.lines().count(), 1);
+        let endless = logs.push(1, &vec![b'x'; 3 * TAIL_BYTES + 5]);
         assert_eq!(endless.len(), 3);
         assert_eq!(logs.flush(), ["xxxxx"]);
     }

@@ -19,6 +19,12 @@ mod texts;
 
 use std::time::Duration;
 
+/// Reads a text as the output of a program: its lines as a terminal would leave them, without escape
+/// sequences.
+pub fn lines(text: &[u8]) -> Vec<String> {
+    logs::read(text)
+}
+
 /// A point in time as the stream tells it, in nanoseconds of the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment(i128);

@@ -4,6 +4,7 @@
 
 mod names;
 mod paths;
+mod runs;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,8 @@ use super::SyntaxError;
 use super::source::Source;
 use names::{Names, live, tests_of};
 use paths::{Place, Places, literal};
+
+pub use runs::{Mention, Outside};
 
 /// One import.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +74,8 @@ pub struct Reads {
     pub imports_by_name: Option<usize>,
     /// The literal part of `__all__`.
     pub all: Vec<String>,
+    /// Programs and database drivers that it names.
+    pub outside: Vec<Mention>,
 }
 
 /// One of these is in every source that needs more than its import statements to be read.
@@ -83,7 +88,8 @@ pub fn imports(text: &str) -> Result<Reads, SyntaxError> {
     let mut statements =
         Statements { source: &source, reads: Reads::default(), names: Names::default() };
     statements.visit_body(source.body());
-    let Statements { reads, names, .. } = statements;
+    let Statements { mut reads, names, .. } = statements;
+    reads.outside = runs::mentions(text, &source, &names);
     if !MARKS.iter().any(|mark| text.contains(mark)) {
         return Ok(reads);
     }

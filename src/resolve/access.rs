@@ -212,6 +212,7 @@ pub(super) fn needed(requirements: &Requirements) -> Vec<NeededPackage> {
                 needed.push(NeededPackage {
                     names: vec![name.to_owned()],
                     phase: Phase::Build,
+                    is_required: true,
                     because: format!(
                         "git fetches `{}`",
                         access::without_credentials(&requirement.line)

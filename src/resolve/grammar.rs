@@ -45,6 +45,14 @@ impl Resolver<'_> {
                 }
             }
         }
+        for command in spec.required_commands.iter().flat_map(|list| &list.value) {
+            let is_blank = |c: char| c.is_whitespace() || c.is_control();
+            if command.value.is_empty() || command.value.contains(is_blank) {
+                let message = format!("`{}` is not the name of a program", command.value);
+                let remedy = "write one name or path per item, without arguments, as \"ffmpeg\"";
+                self.problem("required_commands", Some(&command.place), message, remedy);
+            }
+        }
         for (key, table) in [("env_vars", &spec.env_vars), ("image_labels", &spec.image_labels)] {
             for pair in pairs(table.as_ref()) {
                 let fits = |c: char| {

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::Resolver;
 use crate::deps::local::{is_archive, is_wheel, is_wheel_name};
-use crate::deps::requirements::Requirements;
+use crate::deps::requirements::{Distribution, Requirements};
 use crate::facts::{FileFact, Found, LocalPackage, hex};
 use crate::problem::{Place, Problem};
 use crate::storage::{LocalEntry, Tree};
@@ -43,10 +43,12 @@ impl Resolver<'_> {
             if local.name.is_none() {
                 local.name.clone_from(&found.name);
                 let conditional = requirement.line.contains(';');
-                requirement.distribution = found
-                    .name
-                    .clone()
-                    .map(|name| crate::deps::requirements::Distribution { name, conditional });
+                requirement.distribution = found.name.clone().map(|name| Distribution {
+                    name,
+                    conditional,
+                    direct: true,
+                    ..Distribution::default()
+                });
             }
             for path in &found.left_out {
                 self.warn(

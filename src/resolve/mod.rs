@@ -3,6 +3,7 @@
 //! **Invariant:** pure; either every storage is valid, or every problem is returned.
 
 mod access;
+mod base;
 mod build;
 mod environment;
 mod files;
@@ -12,6 +13,10 @@ mod habits;
 mod local;
 mod modules;
 mod names;
+mod packages;
+mod recipes;
+mod repositories;
+mod tables;
 mod unknown;
 pub mod values;
 mod versions;
@@ -22,7 +27,7 @@ use crate::problem::{Place, Problem};
 use crate::python::SyntaxError;
 use crate::runtime::{self, Runtime, Settings};
 use crate::spec::{Keyed, Pair, RuntimeKind, SpecFile, StorageSpec};
-use crate::storage::{Base, Check, Engine, LocalEntry, Prefect1Fields, Storage, UserFile};
+use crate::storage::{Added, Base, Check, Engine, LocalEntry, Prefect1Fields, Storage, UserFile};
 use crate::user_file;
 use files::Stored;
 
@@ -198,9 +203,16 @@ impl Resolver<'_> {
         let references = self.references(overrides);
         let platforms = self.platforms(overrides, kwargs.platforms);
         let address = self.address();
+        let added = self.recipes(&platforms);
+        let apt_repositories = self.repositories(added.repositories);
 
         let mut env = runtime.env(&settings);
         env.retain(|(key, _)| pairs(spec.env_vars.as_ref()).all(|pair| pair.key != *key));
+        env.extend(added.env.into_iter().filter(|(key, value)| {
+            // What adds to a variable has its place before the user's own addition.
+            let extends = value.contains(&format!("${key}"));
+            extends || pairs(spec.env_vars.as_ref()).all(|pair| pair.key != *key)
+        }));
         env.extend(pairs(spec.env_vars.as_ref()).map(|p| (p.key.clone(), p.value.clone())));
 
         let (engine, build_packages) =
@@ -208,6 +220,17 @@ impl Resolver<'_> {
         let mut labels: Vec<(String, String)> = kwargs.labels;
         labels.extend(pairs(spec.image_labels.as_ref()).map(|p| (p.key.clone(), p.value.clone())));
         let (repository, tag) = image?;
+        let mut packages = added.packages;
+        packages.extend(access::needed(&requirements));
+        let packages::Inferred { needed, without_apt, odbc_drivers } =
+            self.inferred(packages::Context {
+                base: base.as_ref(),
+                python,
+                platforms: &platforms,
+                requirements: &requirements,
+                scripts: &paths,
+                said: packages,
+            });
         let (workdir, stored_as_script) = (runtime.workdir(&settings), settings.stored_as_script);
         let python_version = python.map(str::to_owned);
         let origins = values::Origins { inferred_python: inferred };
@@ -223,7 +246,14 @@ impl Resolver<'_> {
             env,
             system_packages: list(spec.system_packages.as_ref()),
             build_packages,
-            needed: access::needed(&requirements),
+            needed,
+            without_apt,
+            odbc_drivers,
+            apt_repositories,
+            recipes: added.recipes,
+            infer: self.infers(),
+            added: Added::default(),
+            required_commands: list(spec.required_commands.as_ref()),
             requirements,
             local,
             access,
@@ -389,6 +419,10 @@ impl Resolver<'_> {
         }
         for path in self.inferred_requirements(kind, scripts) {
             requirements::read_file(&path, &text_of, &mut result, &mut self.problems);
+        }
+        if spec.index_url.is_some() || spec.extra_index_urls.is_some() {
+            // Whoever names indexes has those of the lock in mind, perhaps under other names.
+            result.wanted.retain(|requirement| !requirement.is_locked_index());
         }
         let local = self.local_packages(&mut result);
         (result, local)

@@ -168,7 +168,7 @@ fn shown(key: &str, text: &str) -> String {
 /// A tree of the document as JSON.
 fn tree(node: &Node) -> Json {
     match node {
-        Node::String(text) => json!(text),
+        Node::String(text) => json!(without_credential(text)),
         Node::Integer(number) => json!(number),
         // Numbers that JSON cannot hold stay as they are written.
         Node::Float(text) => {
@@ -178,6 +178,16 @@ fn tree(node: &Node) -> Json {
         Node::List(items) => items.iter().map(|item| tree(&item.node)).collect(),
         Node::Table(table) => table_of(table),
         Node::Other(_) => Json::Null,
+    }
+}
+
+/// An address without who asks: a spec that holds it is refused, and reported all the same.
+fn without_credential(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    match rest[..end].rfind('@') {
+        Some(at) => format!("{scheme}://…{}", &rest[at..]),
+        None => text.to_owned(),
     }
 }
 
@@ -197,6 +207,23 @@ impl Values {
     fn keyed<T>(&mut self, key: &'static str, keyed: Option<&Keyed<T>>, json: impl Fn(&T) -> Json) {
         if let Some(keyed) = keyed {
             self.put(key, json(&keyed.value), keyed.place.to_string());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_not_reported() {
+        for (text, reported) in [
+            ("https://me:word@example.org/a@b", "https://…@example.org/a@b"),
+            ("https://a@b@example.org", "https://…@example.org"),
+            ("https://example.org/a@b", "https://example.org/a@b"),
+            ("me@example.org", "me@example.org"),
+        ] {
+            assert_eq!(tree(&Node::String(text.to_owned())), json!(reported), "{text}");
         }
     }
 }

@@ -16,18 +16,35 @@ pub const PROGRAMS: &[(&str, &str)] = &[
     ("flows.py", include_str!("image/flows.py")),
     ("flowstorage_arguments.py", include_str!("image/flowstorage_arguments.py")),
     ("flowstorage_distributions.py", include_str!("image/flowstorage_distributions.py")),
+    ("flowstorage_elf.py", include_str!("image/flowstorage_elf.py")),
     ("flowstorage_environment.py", include_str!("image/flowstorage_environment.py")),
+    ("flowstorage_imports.py", include_str!("image/flowstorage_imports.py")),
+    ("flowstorage_libraries.py", include_str!("image/flowstorage_libraries.py")),
+    ("flowstorage_loader.py", include_str!("image/flowstorage_loader.py")),
+    ("flowstorage_needs.py", include_str!("image/flowstorage_needs.py")),
+    ("flowstorage_odbc.py", include_str!("image/flowstorage_odbc.py")),
     ("flowstorage_prefect.py", include_str!("image/flowstorage_prefect.py")),
     ("flowstorage_prefect1.py", include_str!("image/flowstorage_prefect1.py")),
     ("flowstorage_probe.py", include_str!("image/flowstorage_probe.py")),
     ("flowstorage_python.py", include_str!("image/flowstorage_python.py")),
+    ("flowstorage_tables.py", include_str!("image/flowstorage_tables.py")),
 ];
 /// The program that makes local modules importable from anywhere.
 pub const MODULES_PATH: (&str, &str) = ("modules_path.py", include_str!("image/modules_path.py"));
+/// The program that picks the names of packages that the base's release has.
+pub const AVAILABLE: (&str, &str) = ("available.sh", include_str!("image/available.sh"));
+/// The program that says whether Python's headers must be installed.
+pub const HEADERS: (&str, &str) = ("headers.py", include_str!("image/headers.py"));
 /// The program that gives the commands that fetch what they fetch with.
 pub const INDEXES: &str = include_str!("image/indexes.py");
 /// The program that keeps what was compiled as wheels, run in the build stage.
 pub const WHEELS: &str = include_str!("image/wheels.py");
+/// The part of it that finds Debian packages, and its name.
+pub const WHEEL_PACKAGES: (&str, &str) =
+    ("wheel_packages.py", include_str!("image/wheel_packages.py"));
+
+/// The program that makes of repositories what apt takes, for `sh`.
+pub const REPOSITORIES: (&str, &str) = ("repositories.sh", include_str!("image/repositories.sh"));
 
 /// What a runtime decides.
 pub trait Runtime {

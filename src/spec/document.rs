@@ -35,6 +35,14 @@ pub enum Node {
 }
 
 impl Node {
+    /// The string, if it is one.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// The word for this kind of value in messages.
     pub fn kind(&self) -> &'static str {
         match self {

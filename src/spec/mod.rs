@@ -5,6 +5,7 @@
 
 pub mod credentials;
 pub mod document;
+pub mod edit;
 pub mod keys;
 mod read;
 pub mod script;
@@ -100,6 +101,35 @@ pub struct StorageSpec {
     pub build_kwargs: Option<Keyed<Table>>,
     /// Values that a flow script computes: no key has them until someone says what they are.
     pub unknown: Vec<UnknownValue>,
+}
+
+impl StorageSpec {
+    /// Files that tables of `apt_repositories` and `recipes` name, and whether each is a key.
+    pub fn files_in_tables(&self) -> Vec<(&str, bool)> {
+        let recipes = self.recipes.iter().filter_map(|recipes| match &recipes.value {
+            Node::Table(table) => Some(table.entries.iter().map(|recipe| &recipe.value.node)),
+            _ => None,
+        });
+        let repositories = self.apt_repositories.iter().flat_map(|list| &list.value);
+        let mut found = Vec::new();
+        for node in repositories.map(|item| &item.node).chain(recipes.flatten()) {
+            let Node::Table(table) = node else { continue };
+            for (name, is_key) in [("signed_by", true), ("file", false)] {
+                let Some(entry) = table.get(name) else { continue };
+                let one = std::slice::from_ref(&entry.value);
+                let items = match &entry.value.node {
+                    Node::List(items) => items.as_slice(),
+                    _ => one,
+                };
+                let paths = items.iter().filter_map(|item| match &item.node {
+                    Node::String(path) => Some((path.as_str(), is_key)),
+                    _ => None,
+                });
+                found.extend(paths);
+            }
+        }
+        found
+    }
 }
 
 /// A value of a flow script that only a run could tell.

@@ -21,14 +21,15 @@ use docker_flowstorage::term::Term;
 use snapbox::data::DataFormat;
 use snapbox::{Assert, Data};
 
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "README.md",
     "CHANGELOG.md",
     "docs/spec.md",
-    "docs/private.md",
     "docs/image.md",
     "docs/prefect1.md",
     "docs/prefect.md",
+    "docs/recipes.md",
+    "docs/private.md",
     "docs/defects.md",
 ];
 const ORIGINAL_CLI: &str = "DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND";

@@ -42,8 +42,10 @@ fn plan(folder: &Path, spec: &str) -> serde_json::Value {
             value["origin"].take();
         }
         storage["values"]["files"].take();
-        for entry in storage["context"].as_array_mut().expect("a list") {
-            entry["because"].take();
+        for list in ["context", "system_packages"] {
+            for entry in storage[list].as_array_mut().expect("a list") {
+                entry["because"].take();
+            }
         }
         let dockerfile = storage["dockerfile"].as_str().expect("a text");
         let head = format!("docker flowstorage from {spec},");

@@ -10,6 +10,7 @@ mod docs;
 mod help;
 mod init;
 mod layering;
+mod locks;
 mod plan;
 mod plugin;
 mod reader;

@@ -253,3 +253,48 @@ fn a_script_below_its_project_keeps_its_folder_and_what_it_opens() {
         assert_eq!(modules, ["conf/a.json", "jobs/conf/a.json", "shared.py"], "{folder}");
     }
 }
+
+#[test]
+fn the_check_is_told_what_the_dependencies_open_and_run() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, text: &str| fs::write(temp.path().join(name), text).expect("written");
+    file("etl.py", "print()\n");
+    file(
+        "flowstorage.toml",
+        "flows = [\"etl.py\"]\nbase_image = \"python:3.11-slim\"\nimport_check_exclude = [\"Six\"]\n\
+         python_dependencies = [\"python-magic>=0.4\", \"pydub\", \"six; python_version>'3'\"]\n\
+         required_commands = [\"ffmpeg\", \"/opt/tool\"]\n",
+    );
+    let output = run(temp.path(), &["plan", "-o", "out"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let context = temp.path().join("out/etl/context");
+    let read = |name: &str| fs::read_to_string(context.join(name)).expect("a file of the context");
+    let spec: serde_json::Value = serde_json::from_str(&read("check/check.json")).expect("JSON");
+    let expected = serde_json::json!({
+        "python_version": null,
+        "dependencies": [
+            { "name": "python-magic", "requirement": "python-magic>=0.4", "optional": false },
+            { "name": "pydub", "requirement": "pydub", "optional": false },
+            { "name": "six", "requirement": "six; python_version>'3'", "optional": true },
+        ],
+        "exclude": ["six"],
+        "modules": [],
+        "conflicts": true,
+        "uv": "/uv/bin/uv",
+        "base_conflicts": "/uv/base-conflicts.txt",
+        "libraries": true,
+        "loads": { "python-magic": ["magic"] },
+        "calls": { "pydub": ["ffmpeg"] },
+        "required_commands": ["ffmpeg", "/opt/tool"],
+        "odbc_drivers": [],
+        "sonames": "/mnt/flowstorage/check/sonames.tsv",
+        "programs": "/mnt/flowstorage/check/programs.tsv",
+    });
+    assert_eq!(spec, expected);
+    for (name, table) in [
+        ("sonames", docker_flowstorage::packages::SONAMES),
+        ("programs", docker_flowstorage::packages::PROGRAMS),
+    ] {
+        assert_eq!(read(&format!("check/{name}.tsv")), table);
+    }
+}

@@ -62,11 +62,14 @@ fn a_flow_that_the_script_does_not_make() {
 #[test]
 fn a_library_that_is_missing_and_three_ways_out() {
     let project = Project::new();
-    let dependency = "python_dependencies = [\"python-magic\"]\n";
+    let dependency = "infer_system_packages = false\npython_dependencies = [\"python-magic\"]\n";
     project.plain(dependency);
     fails(
         &project,
-        &["ERROR: importing `magic` failed: failed to find libmagic. Check your installation"],
+        &[
+            "ERROR: `libmagic`, which `python-magic` opens, cannot be loaded: libmagic.so.1: cannot open shared object file",
+            "hint: add `libmagic1` to `system_packages`",
+        ],
     );
     for cure in [
         "system_packages = [\"libmagic1\"]\n",

@@ -3,6 +3,7 @@
 //! **Invariant:** every test has a client folder, a temporary folder and repositories of its own;
 //! every run is bounded in time and leaves the temporary folder empty.
 
+pub(crate) mod debian;
 pub(crate) mod far_builder;
 pub(crate) mod processes;
 pub(crate) mod registry;

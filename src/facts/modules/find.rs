@@ -228,6 +228,12 @@ impl Finder<'_> {
     fn follow(&mut self, module: &Module, reads: &Reads) {
         self.search(module, reads);
         let shown = self.shown(&module.path);
+        let mut outside = reads.outside.clone();
+        if !module.is_script() {
+            // No module is there for building the image alone.
+            outside.iter_mut().for_each(|mention| mention.is_in_task = true);
+        }
+        self.result.mention(&shown, &outside);
         for import in &reads.imports {
             let Some(mut name) = absolute(import, module) else { continue };
             if let Some(Leads::Nowhere | Leads::Module) = self.known.get(&name.join(".")) {

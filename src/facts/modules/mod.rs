@@ -15,7 +15,9 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use crate::facts::FileFact;
+use crate::problem::Place;
 use crate::python::SyntaxError;
+use crate::python::imports::{Mention, Outside};
 
 pub(super) use data::is_private;
 pub use find::find;
@@ -41,9 +43,40 @@ pub struct Modules {
     pub broken: Vec<(PathBuf, SyntaxError)>,
     /// What cannot be told by reading, each once.
     pub notes: Vec<String>,
+    /// Programs and database drivers that the sources name, with the place of each.
+    pub outside: Vec<Mentioned>,
+}
+
+/// Something outside of Python that a source names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mentioned {
+    /// What it is.
+    pub what: Outside,
+    /// Its name.
+    pub name: String,
+    /// Where it stands.
+    pub place: Place,
+    /// Whether it stands in a task or flow, and not only beside them.
+    pub is_in_task: bool,
 }
 
 impl Modules {
+    /// Takes in what a source names, each thing once.
+    pub(super) fn mention(&mut self, file: &str, mentions: &[Mention]) {
+        for Mention { what, name, line, is_in_task } in mentions {
+            let known = |other: &&mut Mentioned| other.what == *what && other.name == *name;
+            match self.outside.iter_mut().find(known) {
+                Some(other) => other.is_in_task |= is_in_task,
+                None => self.outside.push(Mentioned {
+                    what: *what,
+                    name: name.clone(),
+                    place: Place { file: file.to_owned(), line: *line },
+                    is_in_task: *is_in_task,
+                }),
+            }
+        }
+    }
+
     fn note(&mut self, note: String) {
         if !self.notes.contains(&note) {
             self.notes.push(note);

@@ -69,6 +69,7 @@ fn read(path: &Path) -> io::Result<Source> {
         executable: mode & 0o111 != 0,
         digest: hex(&Sha256::digest(&bytes)),
         text: None,
+        first: bytes.first().copied(),
     };
     let reads = if has_extension(&path.to_string_lossy(), "py") {
         decoded(bytes).and_then(|text| imports::imports(&text))

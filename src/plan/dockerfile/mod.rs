@@ -10,6 +10,8 @@ mod access;
 mod apt;
 mod python;
 
+pub(super) use apt::key_name;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -56,6 +58,8 @@ pub(super) fn dockerfile(storage: &Storage) -> String {
         Writer { storage, escape, base, user, text: String::new(), own: is_beside_users(storage) };
     writer.trust();
     writer.uv();
+    writer.downloads();
+    writer.repositories();
     writer.system();
     writer.build();
     writer.app();
@@ -114,7 +118,7 @@ impl Writer<'_> {
         self.line(&text);
     }
 
-    /// A folder of our context, seen while a step runs.
+    /// A folder or file of our context, seen while a step runs.
     fn bind(&self, folder: &str) -> String {
         let from = if self.own { "from=flowstorage," } else { "" };
         format!("type=bind,{from}source={folder},target={MOUNT}/{folder}")
@@ -134,6 +138,9 @@ impl Writer<'_> {
         self.block("Python packages and files");
         self.line(&format!("FROM {} AS {}", self.stage("system"), self.stage("app")));
         self.python_packages();
+        for packages in &storage.added.run {
+            self.apt_also(packages);
+        }
         self.files();
         self.modules();
         for command in &storage.commands {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::super::{compiles, installs, short_digest};
 use super::{MOUNT, PYTHON, Writer};
-use crate::storage::Base;
+use crate::storage::{Base, Phase, Storage};
 
 /// The release of uv that installs Python packages.
 const UV: &str = "uv==0.13.9";
@@ -14,15 +14,16 @@ const UV: &str = "uv==0.13.9";
 const UV_WHEELS: &str = "/var/cache/flowstorage/uv";
 
 impl Writer<'_> {
-    /// What uv built fits one base and one set of -dev packages.
+    /// What uv built fits one base and one set of -dev packages. Those that were added later are
+    /// left out: what an attempt has built already is there for the next one.
     pub(super) fn uv_cache(&self) -> String {
         let key = short_digest(&[
             match &self.storage.base {
                 Base::Image(image) => image.as_str(),
                 Base::Dockerfile(file) => file.parsed.text.as_str(),
             },
-            &self.storage.system_packages.join(" "),
-            &self.storage.build_packages.join(" "),
+            &packages_of(self.storage, Phase::Run),
+            &packages_of(self.storage, Phase::Build),
         ]);
         format!("type=cache,id=flowstorage-uv-{key},target=/var/cache/uv")
     }
@@ -63,7 +64,8 @@ impl Writer<'_> {
     /// `uv pip install` of everything that the storage asks for.
     pub(super) fn install(&self) -> Vec<String> {
         let mut commands = Vec::new();
-        let mut arguments = format!("--requirements {MOUNT}/python/requirements.txt");
+        let exact = self.exact(true);
+        let mut arguments = format!("{exact}--requirements {MOUNT}/python/requirements.txt");
         if !self.storage.requirements.constraints.is_empty() {
             let _ = write!(arguments, " --constraints {MOUNT}/python/constraints.txt");
         }
@@ -77,6 +79,27 @@ impl Writer<'_> {
         }
         commands.push(self.uv_pip("install", &arguments));
         commands
+    }
+
+    /// Options that keep uv to what locks and hashes say. The workflow engine has neither, so where
+    /// it may have to be added, each hash that there is still holds, but none is asked for.
+    fn exact(&self, resolves: bool) -> String {
+        let requirements = &self.storage.requirements;
+        let mut options = String::new();
+        if self.storage.engine.is_some() {
+            return options;
+        }
+        if resolves && requirements.locked() {
+            options.push_str("--no-deps ");
+        }
+        if requirements.hashed() {
+            options.push_str("--require-hashes ");
+            if requirements.locked_indexes() {
+                // Any index may have the file that a hash names, and only that file is taken.
+                options.push_str("--index-strategy unsafe-best-match ");
+            }
+        }
+        options
     }
 
     pub(super) fn uv_pip(&self, command: &str, arguments: &str) -> String {
@@ -99,16 +122,21 @@ impl Writer<'_> {
         }
         self.block("what must be compiled, kept as wheels; not in the image");
         self.line(&format!("FROM {} AS {}", self.stage("system"), self.stage("build")));
-        let packages = self.storage.build_packages.clone();
-        if !packages.is_empty() {
-            self.apt(&packages);
+        let storage = self.storage;
+        if storage.has_packages(Phase::Build) {
+            self.apt(Phase::Build);
+        }
+        for packages in &storage.added.build {
+            self.apt_also(packages);
         }
         let mut commands = vec![self.uv_pip("freeze", ">/tmp/before.txt")];
         commands.extend(self.install());
         commands.push(self.uv_pip("freeze", ">/tmp/after.txt"));
-        commands.push(format!(
-            "{PYTHON} {MOUNT}/python/wheels.py /var/cache/uv /tmp/before.txt /tmp/after.txt /wheels"
-        ));
+        let escape = self.escape;
+        let mut keep = format!(
+            "{PYTHON} {MOUNT}/python/wheels.py /var/cache/uv /tmp/before.txt /tmp/after.txt \
+             {escape}\n      {MOUNT}/python/requirements.txt /wheels"
+        );
         let mut python = self.bind("python");
         if self.storage.local.iter().any(|local| local.is_built) {
             // Builds write beside their sources; nothing of it is kept.
@@ -116,6 +144,15 @@ impl Writer<'_> {
         }
         let mut mounts = vec![self.uv_cache(), self.bind_uv(), python];
         mounts.extend(self.git_mounts());
+        if self.storage.infer {
+            // What the image has is told apart from what was added for compiling. A base without
+            // Debian's packages has this folder, too.
+            let from = self.stage("system");
+            mounts.push(format!("type=bind,from={from},source=/var/lib,target={MOUNT}/system"));
+            mounts.push(self.bind("programs/flowstorage_elf.py"));
+            let _ = write!(keep, " {MOUNT}/system/dpkg/status");
+        }
+        commands.push(keep);
         self.run(&mounts, &commands);
     }
 
@@ -125,10 +162,16 @@ impl Writer<'_> {
         if compiles(storage) {
             let wheels =
                 format!("type=bind,from={},source=/wheels,target=/wheels", self.stage("build"));
-            let install = self.uv_pip(
-                "install",
-                "--no-deps --no-build --find-links /wheels --requirements /wheels/requirements.txt",
+            if storage.infer {
+                let stage = self.stage("build");
+                self.apt_listed(&stage, "/wheels/packages.txt", "/wheels/findings.txt");
+            }
+            let exact = self.exact(false);
+            let arguments = format!(
+                "--no-deps --no-build {exact}--find-links /wheels/*/ \
+                 --requirements /wheels/requirements.txt"
             );
+            let install = self.uv_pip("install", &arguments);
             let mut mounts = vec![self.uv_cache(), Self::tmp(), self.bind_uv(), wheels];
             mounts.extend(self.fetch_mounts());
             self.run(&mounts, &[install]);
@@ -140,4 +183,11 @@ impl Writer<'_> {
             self.run(&mounts, &commands);
         }
     }
+}
+
+/// The names of all packages of a phase.
+fn packages_of(storage: &Storage, phase: Phase) -> String {
+    let named = storage.named_in(phase).iter().cloned();
+    let needed = storage.needed_in(phase).map(|package| package.names.join("|"));
+    named.chain(needed).collect::<Vec<_>>().join(" ")
 }

@@ -1,4 +1,4 @@
-"""Checks, inside the image, what no flow has a part in: Python, distributions, local modules.
+"""Checks, inside the image, what no flow has a part in: Python, distributions, libraries, modules.
 
 Usage: `python check_environment.py SPEC.json`. Prints one result line per finding, everything
 that went wrong and not only the first, and exits 1 if anything did.
@@ -7,6 +7,7 @@ that went wrong and not only the first, and exits 1 if anything did.
 """
 
 import os
+import re
 import subprocess
 import sys
 
@@ -14,7 +15,11 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import flowstorage_distributions as distributions  # noqa: E402  (the path comes first)
+import flowstorage_libraries as libraries  # noqa: E402
+import flowstorage_needs as needs  # noqa: E402
+import flowstorage_odbc as odbc  # noqa: E402
 import flowstorage_probe as probe  # noqa: E402
+import flowstorage_tables as tables_of  # noqa: E402
 
 IMPORT_SECONDS = 60
 CONFLICT_SECONDS = 120
@@ -41,7 +46,7 @@ def check_python_version(spec):
     ]
 
 
-def check_dependencies(spec):
+def check_dependencies(spec, tables):
     """Imports every declared dependency by the names that its installer recorded."""
     installed = distributions.find_distributions(sys.path)
     excluded = {distributions.normalised(name) for name in spec.get("exclude") or []}
@@ -63,11 +68,11 @@ def check_dependencies(spec):
         elif distributions.normalised(name) in excluded:
             yield probe.report("ok", "import", name, "not imported, as the spec asks")
         else:
-            for result in _import_all("import", name, distribution.import_names()):
+            for result in _import_all("import", name, distribution.import_names(), tables):
                 yield result
 
 
-def check_modules(spec):
+def check_modules(spec, tables):
     """Imports the local modules that lie where this Python looks for modules."""
     for path in spec["modules"]:
         if not os.path.exists(path):
@@ -75,7 +80,7 @@ def check_modules(spec):
             continue
         names = distributions.module_names(path, sys.path)
         if names:
-            for result in _import_all("module", path, names):
+            for result in _import_all("module", path, names, tables):
                 yield result
 
 
@@ -117,28 +122,33 @@ def check_conflicts(spec):
     return results or [probe.report("ok", "conflict", "python", "all distributions fit")]
 
 
-def _import_all(check, subject, names):
+def _import_all(check, subject, names, tables):
     if not names:
         return [probe.report("ok", check, subject, "it has nothing to import")]
     failures = []
     for name in names:
-        failure, death = probe.in_child(lambda: _import(name), IMPORT_SECONDS)
+        failure, death = probe.in_child(lambda: _import(name, tables), IMPORT_SECONDS)
         if death is not None:
-            failure = {"cause": death, "remedy": None}
+            failure = {"cause": death, "remedy": None, "library": None}
         if failure:
             message = "importing `{}` failed: {}".format(name, failure["cause"])
-            failures.append(probe.report("error", check, subject, message, failure["remedy"]))
+            remedy, missing = failure["remedy"], None
+            if failure["library"]:
+                need, remedy = tables.library(failure["library"])
+                missing = [need]
+            failures.append(probe.report("error", check, subject, message, remedy, missing))
     imported = ", ".join("`{}`".format(name) for name in names)
     return failures or [probe.report("ok", check, subject, "imports {}".format(imported))]
 
 
-def _import(name):
+def _import(name, tables):
     try:
         # The builtin, unlike importlib's function, leaves the import system out of tracebacks.
         __import__(name)
     except BaseException as error:  # A module that exits on import is as broken as any other.
         probe.show_traceback(error)
-        return {"cause": probe.cause(error), "remedy": probe.remedy(error)}
+        library = probe.missing_library(error) or tables.named_in(str(error))
+        return {"cause": probe.cause(error), "remedy": probe.remedy(error), "library": library}
     return None
 
 
@@ -208,14 +218,71 @@ def _lower_first(conflict):
     return "the" + text[3:] if text.startswith("The ") else text
 
 
+class Told:
+    """Keeps a library that is missing from being told twice.
+
+    That a distribution lacks it says more than that an import failed for it; that an import fails
+    for it says more than that some part of a distribution wants it.
+    """
+
+    def __init__(self):
+        self._errors = []
+        self._warnings = []
+
+    def now(self, result):
+        """Returns the results to show now that there is this one."""
+        subject = distributions.normalised(result["subject"])
+        names = [need["name"] for need in result.get("missing") or []]
+        if result["check"] in ("import", "module") and result["level"] == "error":
+            if any(name in names for _, name in self._errors):
+                return []
+            if any(_names(result, name) for other, name in self._errors if other == subject):
+                return []
+        if result["check"] == "library" and result["level"] == "warning":
+            self._warnings.append((subject, names, result))
+            return []
+        if result["level"] == "error":
+            self._errors.extend((subject, name) for name in names)
+        return [result]
+
+    def last(self):
+        """Returns the results that were kept until all others were known."""
+        return [
+            result
+            for subject, names, result in self._warnings
+            if not names or any((subject, name) not in self._errors for name in names)
+        ]
+
+
+def _names(result, library):
+    """Returns whether a result's message names a library, with or without its version."""
+    stem = re.escape(library.split(".so")[0])
+    return re.search(r"(?<!\w){}(?![\w+-])".format(stem), result["message"]) is not None
+
+
 def main(arguments):
     """Runs every check; returns the exit code."""
     probe.prepare_process()
     spec = probe.read_spec(arguments[0])
+    tables = tables_of.Tables(spec)
+    installed = libraries.Installed(sys.path)
+    checks = (
+        (check_python_version, spec),
+        (check_conflicts, spec),
+        (libraries.check, spec, tables, installed),
+        (needs.check_loads, spec, tables, installed),
+        (needs.check_calls, spec, tables, installed),
+        (needs.check_commands, spec, tables),
+        (odbc.check, spec, tables),
+        (check_dependencies, spec, tables),
+        (check_modules, spec, tables),
+    )
+    told = Told()
     failed = False
-    for check in (check_python_version, check_conflicts, check_dependencies, check_modules):
-        for result in check(spec):
-            failed = probe.emit([result]) or failed
+    for check, *what in checks:
+        for result in check(*what):
+            failed = probe.emit(told.now(result)) or failed
+    probe.emit(told.last())
     return 1 if failed else 0
 
 

@@ -32,7 +32,7 @@ class Distribution:
 
     def import_names(self):
         """Returns the module names whose import proves that the distribution works."""
-        files = self._files()
+        files = self.files()
         tree = _Tree(files) if files is not None else _Tree.of_folder(self.folder)
         # What shares such a folder with other distributions proves nothing by its import.
         tree.packages.difference_update(self._lines("namespace_packages.txt"))
@@ -48,7 +48,8 @@ class Distribution:
         lines = (_read(os.path.join(self.metadata, name)) or "").splitlines()
         return [line.strip() for line in lines if line.strip()]
 
-    def _files(self):
+    def files(self):
+        """Returns the paths of its files below `folder`, or None where nobody wrote them down."""
         record = _read(os.path.join(self.metadata, "RECORD"))
         if record is not None:
             # The path is the first field of a CSV row; it is quoted if it holds a comma.

@@ -279,7 +279,9 @@ class Runtime:
             # Prefect's text lists versions, which are equal here; its cause is the cause.
             error = error.__cause__
         message = "flow `{}` does not load: {}".format(name, probe.cause(error))
-        return probe.report("error", "flow", name, message, probe.remedy(error))
+        return probe.report(
+            "error", "flow", name, message, probe.remedy(error), probe.missing(error)
+        )
 
 
 def disarm(prefect):

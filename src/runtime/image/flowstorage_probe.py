@@ -20,7 +20,7 @@ PREFIX = "flowstorage-check: "
 LONGEST_MESSAGE = 600
 
 _OWN_FILES = ("flowstorage_", "flows.py", "check_environment.py")
-_PATHS_OF_A_SPEC = ("output", "registration", "workdir", "uv", "base_conflicts")
+_PATHS_OF_A_SPEC = ("output", "registration", "workdir", "uv", "base_conflicts", "sonames", "programs")
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _MISSING_LIBRARY = re.compile(
     r"(?P<glibc>lib[^\s:/]*\.so[^\s:/]*): cannot open shared object file"
@@ -57,15 +57,18 @@ def read_spec(path):
     return spec
 
 
-def report(level, check, subject, message, remedy=None):
-    """Returns one result."""
-    return {
+def report(level, check, subject, message, remedy=None, missing=None):
+    """Returns one result; `missing` lists what would have to be installed."""
+    result = {
         "level": level,
         "check": check,
         "subject": _one_line(subject),
         "message": _one_line(message),
         "remedy": _one_line(remedy) if remedy else None,
     }
+    if missing:
+        result["missing"] = [dict(need, name=_one_line(need["name"])) for need in missing]
+    return result
 
 
 def emit(results):
@@ -126,7 +129,7 @@ def cause(error):
     root = _telling(error)
     text = str(root).strip()
     text = text.splitlines()[0] if text else ""
-    text = text.replace(": No such file or directory", "") if _missing_library(root) else text
+    text = text.replace(": No such file or directory", "") if _library_of(root) else text
     if isinstance(root, ModuleNotFoundError) and root.name:
         return "No module named `{}`".format(root.name)
     if isinstance(root, (ImportError, OSError)) and text:
@@ -138,7 +141,7 @@ def cause(error):
 def remedy(error):
     """Returns what to do about `error`, or None where nobody but its author can know."""
     root = _telling(error)
-    library = _missing_library(root)
+    library = _library_of(root)
     if library:
         return "add the Debian package that has `{}` to system_packages".format(library)
     too_old = _TOO_OLD_LIBRARY.search(str(root))
@@ -153,6 +156,19 @@ def remedy(error):
     if isinstance(root, KeyError) and _raised_by_environ(root):
         return "set `{}` where you build, or in env_vars if it is no credential".format(root.args[0])
     return None
+
+
+def missing(error):
+    """Returns a result's `missing` for `error`, or None; which package has it is not known here."""
+    library = missing_library(error)
+    if library is None:
+        return None
+    return [{"kind": "library", "name": library, "packages": [], "phase": "run"}]
+
+
+def missing_library(error):
+    """Returns the file name of the library for lack of which `error` happened, or None."""
+    return _library_of(_telling(error))
 
 
 def _raised_by_environ(error):
@@ -205,14 +221,14 @@ def _telling(error):
         chain.append(link)
         link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
     for link in chain:
-        if _missing_library(link) or _TOO_OLD_LIBRARY.search(str(link)):
+        if _library_of(link) or _TOO_OLD_LIBRARY.search(str(link)):
             return link
     if len(str(error).strip().splitlines()) > 1 and error.__cause__ is not None:
         return _telling(error.__cause__)
     return error
 
 
-def _missing_library(error):
+def _library_of(error):
     if not isinstance(error, (ImportError, OSError)):
         return None
     found = _MISSING_LIBRARY.search(str(error))

@@ -81,4 +81,7 @@ def script_failure(check, subject, path, error, hidden_roots=(), frames_name=Non
     line = probe.line_in(error, frames_name or path)
     place = "`{}`".format(os.path.basename(path)) + (" line {}".format(line) if line else "")
     why = error.msg if isinstance(error, SyntaxError) and line else probe.cause(error)
-    return probe.report("error", check, subject, "{}: {}".format(place, why), probe.remedy(error))
+    message = "{}: {}".format(place, why)
+    return probe.report(
+        "error", check, subject, message, probe.remedy(error), probe.missing(error)
+    )

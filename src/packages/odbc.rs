@@ -1,0 +1,49 @@
+//! Drivers of ODBC, by the names that connection strings have for them.
+//!
+//! **Invariant:** a name is one that the driver's own package registers in `odbcinst.ini`.
+
+const TABLE: &str = include_str!("data/odbc.tsv");
+
+/// A driver that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OdbcDriver {
+    /// The name that it is registered under.
+    pub name: &'static str,
+    /// The Debian package that registers it; none for a vendor's driver.
+    pub package: Option<&'static str>,
+    /// The recipe that installs it, where there is one.
+    pub recipe: Option<&'static str>,
+}
+
+fn drivers() -> impl Iterator<Item = OdbcDriver> {
+    TABLE.lines().skip(1).filter_map(|line| {
+        let mut columns = line.split('\t').map(|column| Some(column).filter(|c| *c != "-"));
+        Some(OdbcDriver {
+            name: columns.next()??,
+            package: columns.next()?,
+            recipe: columns.next()?,
+        })
+    })
+}
+
+/// The driver of a name, as the driver manager compares names: whatever their case.
+pub fn odbc_driver(name: &str) -> Option<OdbcDriver> {
+    drivers().find(|driver| driver.name.eq_ignore_ascii_case(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_driver_has_a_package_or_a_recipe() {
+        let all: Vec<OdbcDriver> = drivers().collect();
+        assert_eq!(all.len(), TABLE.lines().count() - 1);
+        for driver in &all {
+            assert_eq!(driver.package.is_some(), driver.recipe.is_none(), "{driver:?}");
+            assert_eq!(odbc_driver(&driver.name.to_uppercase()), Some(*driver));
+        }
+        assert!(all.is_sorted_by_key(|driver| driver.name));
+        assert_eq!(odbc_driver("Oracle"), None);
+    }
+}

@@ -1,0 +1,134 @@
+"""Looks at the ODBC drivers: those that are registered can be loaded, those that flows name are
+registered.
+
+**Invariant**: reads files, and runs nothing but `odbcinst -j`.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+
+import flowstorage_loader as loader
+import flowstorage_probe as probe
+import flowstorage_tables as tables_of
+
+_SECONDS = 20
+_NO_DRIVERS = ("odbc", "odbc drivers")
+# Names under which drivers register themselves, and what brings them.
+_PACKAGES = {
+    "freetds": "tdsodbc",
+    "postgresql": "odbc-postgresql",
+    "postgresql ansi": "odbc-postgresql",
+    "postgresql unicode": "odbc-postgresql",
+    "mariadb": "odbc-mariadb",
+    "mariadb unicode": "odbc-mariadb",
+    "sqlite": "libsqliteodbc",
+    "sqlite3": "libsqliteodbc",
+}
+_MICROSOFT = re.compile(r"odbc driver (\d+) for sql server$")
+
+
+def check(spec, tables):
+    """Yields a finding for each driver that cannot be loaded or is not registered."""
+    named = spec.get("odbc_drivers") or []
+    path = _registry()
+    drivers = _drivers(path)
+    if drivers and spec.get("libraries"):
+        image = loader.Loader()
+        for name, library in sorted(drivers.items()):
+            for result in _check_driver(name, library, path, image, tables):
+                yield result
+    registered = {name.lower() for name in drivers}
+    for name in named:
+        if name.lower() in registered:
+            yield probe.report("ok", "odbc", name, "the ODBC driver `{}` is registered".format(name))
+        elif not (name.startswith("/") and os.path.exists(name)):
+            yield _unregistered(name, tables)
+
+
+def _check_driver(name, library, registry, image, tables):
+    if "/" in library:
+        found = library
+    else:
+        # Debian's folder of drivers is not among the loader's.
+        found = image.find(library) or image.find_in_system(os.path.join("odbc", library))
+    if image.elf(found or library) is None:
+        message = "the ODBC driver `{}` needs `{}`, which is missing".format(name, library)
+        remedy = "install the driver, or correct `{}`".format(registry)
+        missing = tables_of.need("library", library, [])
+        yield probe.report("error", "odbc", name, message, remedy, [missing])
+        return
+    lacking = image.load(found).missing
+    for need in lacking:
+        missing, remedy = tables.library(need.name)
+        message = "the ODBC driver `{}` needs `{}`, which is missing".format(name, need.name)
+        yield probe.report("error", "odbc", name, message, remedy, [missing])
+    if not lacking:
+        yield probe.report("ok", "odbc", name, "the ODBC driver `{}` can be loaded".format(name))
+
+
+def _unregistered(name, tables):
+    message = "the ODBC driver `{}`, which a flow names, is not registered".format(name)
+    packages = [_PACKAGES[name.lower()]] if name.lower() in _PACKAGES else []
+    microsoft = _MICROSOFT.match(name.lower())
+    if microsoft:
+        remedy = "add to the spec: recipes = {{ mssql-odbc = {{ version = {}, accept_eula = true }} }}"
+        remedy = remedy.format(microsoft.group(1))
+    elif packages and tables.is_debian:
+        remedy = tables_of.add(packages)
+    else:
+        packages = []
+        remedy = "install it and register it in `{}`".format(_registry())
+    missing = tables_of.need("odbc-driver", name, packages)
+    return probe.report("error", "odbc", name, message, remedy, [missing])
+
+
+def _registry():
+    """Returns the file that registers drivers, whether it is there or not."""
+    file = os.environ.get("ODBCINSTINI") or "odbcinst.ini"
+    folder = os.environ.get("ODBCSYSINI")
+    if folder or os.path.isabs(file):
+        return os.path.join(folder or "/", file)
+    program = shutil.which("odbcinst")
+    if program:
+        try:
+            done = subprocess.run(
+                [program, "-j"],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                timeout=_SECONDS,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            done = None
+        said = done.stdout if done else b""
+        found = re.search(rb"^DRIVERS\.*:\s*(\S.*?)\s*$", said, re.MULTILINE)
+        if found:
+            return os.fsdecode(found.group(1))
+    return "/etc/odbcinst.ini"
+
+
+def _drivers(path):
+    """Returns the libraries of the registered drivers by name, as unixODBC reads the file."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            lines = file.read(1 << 20).splitlines()
+    except OSError:
+        return {}
+    drivers = {}
+    section = None
+    for line in lines:
+        line = line.strip()
+        if line.startswith("[") and "]" in line:
+            section = line[1 : line.index("]")].strip()
+            continue
+        key, mark, value = line.partition("=")
+        if section is None or section.lower() in _NO_DRIVERS or not mark:
+            continue
+        key = key.strip().lower()
+        if value.strip() and key in ("driver", "driver64"):
+            # A process of 64 bits prefers the second.
+            if key == "driver64" or section not in drivers:
+                drivers[section] = value.strip()
+    return drivers
