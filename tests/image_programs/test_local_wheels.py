@@ -1,6 +1,7 @@
 """Tests of `wheels.py`: which build of a local package is kept, of several in the cache."""
 
 import os
+import shutil
 import subprocess
 import sys
 import unittest
@@ -18,7 +19,9 @@ class LocalWheels(ProgramTest):
         os.makedirs(os.path.dirname(target))
         with zipfile.ZipFile(target, "w") as wheel:
             record = "my_lib.py,sha256={},4\nmy_lib-{}.dist-info/RECORD,,\n".format(digest, version)
-            wheel.writestr("my_lib-{}.dist-info/RECORD".format(version), record)
+            # Of no time, so that equal wheels are equal bytes.
+            about = zipfile.ZipInfo("my_lib-{}.dist-info/RECORD".format(version))
+            wheel.writestr(about, record)
         os.utime(target, (seconds, seconds))
         return target
 
@@ -26,16 +29,20 @@ class LocalWheels(ProgramTest):
         """Runs the program on what `uv pip freeze` said; returns what it kept."""
         before, after = self.write("before.txt"), self.write("after.txt", line + "\n")
         os.makedirs(self.path("cache"), exist_ok=True)
+        command = [sys.executable, "-B", PROGRAM, self.path("cache")]
         subprocess.run(
-            [sys.executable, "-B", PROGRAM, self.path("cache"), before, after, self.path("out")],
+            command + [before, after, self.write("requirements.txt"), self.path("out")],
             check=True,
             timeout=60,
             env={"PATH": os.environ["PATH"], "PYTHONPATH": self.path("site")},
         )
         with open(self.path("out/requirements.txt")) as file:
             lines = file.read().splitlines()
-        kept = [name for name in os.listdir(self.path("out")) if name.endswith(".whl")]
-        with open(self.path("out", kept[0]), "rb") as file:
+        folders = [name for name in os.listdir(self.path("out")) if "." not in name]
+        self.assertEqual(len(folders), 1)
+        self.links = folders[0]
+        kept = os.listdir(self.path("out", self.links))
+        with open(self.path("out", self.links, kept[0]), "rb") as file:
             content = file.read()
         return lines, kept, content
 
@@ -50,6 +57,16 @@ class LocalWheels(ProgramTest):
         self.assertEqual(kept, [os.path.basename(mine)])
         with open(mine, "rb") as file:
             self.assertEqual(content, file.read())
+
+    def test_the_folder_of_wheels_is_named_by_what_they_hold(self):
+        links = []
+        for at, digest in enumerate(["one", "one", "two"]):
+            given = self.wheel("given {}".format(at), digest, seconds=at)
+            self.keep("my-lib @ file://" + given.replace(" ", "%20").replace("é", "%C3%A9"))
+            shutil.rmtree(self.path("out"))
+            links.append(self.links)
+        self.assertEqual(links[0], links[1])
+        self.assertNotEqual(links[0], links[2])
 
     def test_a_wheel_that_was_given_is_kept(self):
         given = self.wheel("given é", "three")

@@ -171,7 +171,7 @@ impl Writer<'_> {
             }
             let exact = self.exact(false);
             let arguments = format!(
-                "--no-deps --no-build {exact}--find-links /wheels \
+                "--no-deps --no-build {exact}--find-links /wheels/*/ \
                  --requirements /wheels/requirements.txt"
             );
             let install = self.uv_pip("install", &arguments);

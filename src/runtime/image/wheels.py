@@ -3,16 +3,17 @@
 Usage: wheels.py CACHE BEFORE AFTER REQUIREMENTS OUT [STATUS [EXCLUDED...]]
 
 BEFORE and AFTER are what `uv pip freeze` said before and after the installation. Copies the
-wheels that uv built of what is new from its CACHE to OUT, with those that came as files, and
-writes OUT/requirements.txt, from which the image installs exactly the same without building
-anything. What has hashes in the file REQUIREMENTS has hashes there too: of the file that was built,
+wheels that uv built of what is new from its CACHE to a folder in OUT, with those that came as
+files, and writes OUT/requirements.txt, from which the image installs exactly the same without
+building anything. What has hashes in the file REQUIREMENTS has hashes there too: of the file that was built,
 or else the same.
 
 With STATUS, dpkg's list of what the image has, OUT/packages.txt names the Debian packages that the
 compiled wheels were linked with and that the image lacks, without those that are EXCLUDED;
 OUT/findings.txt says so, one line each.
 
-Invariant: the same packages give the same bytes in OUT, whatever else the cache holds.
+Invariant: the same packages give the same bytes in OUT, whatever else the cache holds; other bytes
+of the same version are in a folder of another name.
 """
 import hashlib
 import os
@@ -60,6 +61,8 @@ def installed_files(name, folders):
 
 def as_installed(name, paths, folders):
     """Of several builds of one distribution, that which is installed: the cache has older ones."""
+    if len(paths) < 2:
+        return paths
     installed = installed_files(name, folders)
     same = [path for path in paths if wheel_files(path) - {("", "")} <= installed]
     return same[-1:] or paths[-1:]
@@ -91,15 +94,6 @@ def newest(wheels):
         if key not in chosen or os.path.getmtime(chosen[key][2]) < os.path.getmtime(path):
             chosen[key] = (name, version, path)
     return [chosen[key] for key in sorted(chosen)]
-
-
-def given_wheel(line):
-    """Returns the wheel that a line of `uv pip freeze` names as a file."""
-    path = unquote(line.partition(" @ file://")[2])
-    parts = os.path.basename(path).split("-")
-    if path.endswith(".whl") and len(parts) >= 5 and os.path.isfile(path):
-        return [(normalise(parts[0]), parts[1], path)]
-    return []
 
 
 def read_lines(path):
@@ -180,10 +174,12 @@ def main(cache, before, after, requirements, out, status=None, *excluded):
             continue
         line, paths = keep(line, wheels, built, hashes)
         lines.append(line)
-        for path in paths:
-            copy = os.path.join(out, os.path.basename(path))
-            shutil.copyfile(path, copy)
-            compiled.append(copy)
+        compiled.extend(paths)
+    # From one folder uv installs a version that it knows again, whatever the file holds by now.
+    digest = hashlib.sha256("".join(sorted(hashed(path) for path in compiled)).encode("ascii"))
+    folder = os.path.join(out, digest.hexdigest()[:12])
+    os.mkdir(folder)
+    compiled = [copied(path, folder) for path in compiled]
     write(out, "requirements.txt", lines)
     if status is not None:
         here = os.path.dirname(os.path.abspath(__file__))
@@ -193,9 +189,16 @@ def main(cache, before, after, requirements, out, status=None, *excluded):
         packages, findings = wheel_packages.missing(compiled, status, excluded)
         write(out, "packages.txt", packages)
         write(out, "findings.txt", findings)
-    for name in os.listdir(out):
-        os.utime(os.path.join(out, name), (0, 0))
-    os.utime(out, (0, 0))
+    for top, _, names in os.walk(out, topdown=False):
+        for name in names:
+            os.utime(os.path.join(top, name), (0, 0))
+        os.utime(top, (0, 0))
+
+
+def copied(path, folder):
+    copy = os.path.join(folder, os.path.basename(path))
+    shutil.copyfile(path, copy)
+    return copy
 
 
 def write(folder, name, lines):
