@@ -386,11 +386,7 @@ fn explained_report(explanation: &Explanation) -> ExplainedReport<'_> {
 }
 
 fn missing_report(missing: &Missing) -> MissingReport<'_> {
-    MissingReport {
-        kind: missing.kind.name(),
-        name: &missing.name,
-        phase: missing.phase.name(),
-    }
+    MissingReport { kind: missing.kind.name(), name: &missing.name, phase: missing.phase.name() }
 }
 
 /// An explanation for people: cause, the line that tells it, what to do.

@@ -21,8 +21,8 @@ use crate::plugin::pflag::{self, Flag, Given, Order, Takes, Value};
 use crate::plugin::{Call, Verb};
 
 pub use grammar::{
-    BuildArgs, CheckArgs, Command, ExplainArgs, Format, InitArgs, InstallArgs, NameArgs, PlanArgs, Progress,
-    SpecArgs, VersionArgs,
+    BuildArgs, CheckArgs, Command, ExplainArgs, Format, InitArgs, InstallArgs, NameArgs, PlanArgs,
+    Progress, SpecArgs, VersionArgs,
 };
 
 /// Flags that the environment sets where the command line does not, as it does for buildx.

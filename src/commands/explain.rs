@@ -57,8 +57,7 @@ fn complete(
     let Some(base) = args.base_image.as_deref().or(named.as_deref()) else { return Ok(()) };
     // Without docker the tables are what there is.
     let Ok(docker) = Docker::discover(call, host) else { return Ok(()) };
-    let question =
-        Question { base, builder: args.builder.as_deref(), ..Question::default() };
+    let question = Question { base, builder: args.builder.as_deref(), ..Question::default() };
     explanation::complete(explanation, question, &docker, call.socket.as_deref(), host)
 }
 
@@ -66,7 +65,10 @@ fn read(log: Option<&Path>, host: &Host) -> anyhow::Result<String> {
     let mut bytes = Vec::new();
     match log.filter(|path| *path != Path::new("-")) {
         None => {
-            io::stdin().take(MAX_LOG).read_to_end(&mut bytes).context("reading the log from stdin")?;
+            io::stdin()
+                .take(MAX_LOG)
+                .read_to_end(&mut bytes)
+                .context("reading the log from stdin")?;
         }
         Some(path) => {
             let doing = || format!("reading the log `{}`", path.display());

@@ -54,11 +54,14 @@ pub(super) fn of_failure(
     }
     if failure.exit_code.is_none() {
         let said: Vec<String> = failure.error.lines().map(str::to_owned).collect();
-        let explained =
-            |explanation| Explained { explanation, add: Vec::new() };
+        let explained = |explanation| Explained { explanation, add: Vec::new() };
         return Ok(explain::explain_builder(&said).map(explained));
     }
     let Some(mut explanation) = explain::explain_step(&failure.log) else { return Ok(None) };
+    if !failure.step.as_ref().is_some_and(|step| step.contains(INSTALLER)) {
+        // Packages for compiling reach the steps that install Python packages alone.
+        explanation.move_to_run();
+    }
     let of_target = |storage: &&Storage| failure.targets.contains(&storage.name);
     let storages = build.storages;
     let Some(storage) = storages.iter().find(of_target).or_else(|| storages.first()) else {
@@ -78,6 +81,9 @@ pub(super) fn of_failure(
     }
     Ok(Some(for_spec(explanation, storage)))
 }
+
+/// What the steps call that install Python packages.
+const INSTALLER: &str = "/uv/bin/uv pip ";
 
 /// Leaves out what the image has already, and writes the rest as lines of the spec.
 fn for_spec(mut explanation: Explanation, storage: &Storage) -> Explained {
@@ -115,9 +121,10 @@ fn base_of(dockerfile: &str) -> Option<String> {
         }
         let image = words.next()?;
         let name = words.nth(1).map(str::to_lowercase);
-        let earlier = images.iter().rev().find(|(_, name)| {
-            name.as_deref().is_some_and(|name| name == image.to_lowercase())
-        });
+        let earlier = images
+            .iter()
+            .rev()
+            .find(|(_, name)| name.as_deref().is_some_and(|name| name == image.to_lowercase()));
         let image = earlier.map_or_else(|| image.to_owned(), |(image, _)| image.clone());
         images.push((image, name));
     }
@@ -148,8 +155,14 @@ pub(super) fn complete(
     }
     question.literals = unknown.iter().map(contents::literal).collect();
     question.patterns = unknown.iter().map(contents::pattern).collect();
+    question.exact = unknown.iter().map(contents::exact).collect();
     match lookup::ask(docker, &question, socket)? {
-        Ok(answer) => apply(explanation, &unknown, &answer, question.base),
+        Ok(answer) => {
+            apply(explanation, &unknown, &answer, question.base);
+            if answer.has_apt && answer.lists == 0 && !unknown.is_empty() {
+                host.term.note("the base image's repositories have no lists of contents, or could not be reached");
+            }
+        }
         Err(said) => {
             explanation.turn_to(release.unwrap_or_default());
             host.term.note(&format!("the base image could not be asked: {said}"));
@@ -174,6 +187,9 @@ fn apply(explanation: &mut Explanation, unknown: &[Missing], answer: &Answer, ba
                 names.join("; ")
             ));
         }
+        return;
+    }
+    if answer.lists == 0 {
         return;
     }
     let mut nowhere = Vec::new();
@@ -215,6 +231,7 @@ mod tests {
         let answer = Answer {
             codename: Some("bookworm".to_owned()),
             has_apt: true,
+            lists: 1,
             lines: vec!["usr/include/uhd.h    libdevel/libuhd-dev".to_owned()],
         };
         let fix = applied(&answer).fix;
@@ -239,6 +256,12 @@ mod tests {
         ] {
             assert_eq!(base_of(text).as_deref(), base, "{text}");
         }
+    }
+
+    #[test]
+    fn what_could_not_be_asked_is_not_denied() {
+        let answer = Answer { has_apt: true, ..Answer::default() };
+        assert_eq!(applied(&answer).fix, explain::Fix::default());
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub struct Question<'a> {
     pub literals: Vec<String>,
     /// One of these, extended regular expressions, matches every line that answers.
     pub patterns: Vec<String>,
+    /// What leaves nothing to ask once each of these matched.
+    pub exact: Vec<String>,
 }
 
 /// What the base says.
@@ -46,6 +48,8 @@ pub struct Answer {
     pub codename: Option<String>,
     /// Whether it has apt.
     pub has_apt: bool,
+    /// How many lists of contents were read.
+    pub lists: usize,
     /// Lines of the lists of contents.
     pub lines: Vec<String>,
 }
@@ -71,13 +75,12 @@ pub fn ask(
     let mut bytes = Vec::new();
     let mut elapsed = false;
     let started = std::time::Instant::now();
-    let exited = run::run(&docker.command(&context, words), requests, &mut |happening| {
-        match happening {
+    let exited =
+        run::run(&docker.command(&context, words), requests, &mut |happening| match happening {
             Happening::Output(chunk) => bytes.extend_from_slice(chunk),
             Happening::Stopping => elapsed = started.elapsed() >= PATIENCE,
             Happening::Tick => {}
-        }
-    })?;
+        })?;
     if exited.stopped {
         return if elapsed {
             Ok(Err(format!("no answer in {} s", PATIENCE.as_secs())))
@@ -97,13 +100,13 @@ pub fn ask(
 
 fn write(folder: &Path, question: &Question<'_>) -> std::io::Result<()> {
     fs::create_dir(folder)?;
-    let lines =
-        |lines: &[String]| lines.iter().flat_map(|line| [line, "\n"]).collect::<String>();
+    let lines = |lines: &[String]| lines.iter().flat_map(|line| [line, "\n"]).collect::<String>();
     for (name, text) in [
         ("Dockerfile", dockerfile(question.base)),
         ("lookup.sh", PROGRAM.to_owned()),
         ("literals", lines(&question.literals)),
         ("patterns", lines(&question.patterns)),
+        ("exact", lines(&question.exact)),
     ] {
         fs::write(folder.join(name), text)?;
     }
@@ -123,9 +126,8 @@ fn dockerfile(base: &str) -> String {
 }
 
 fn words(question: &Question<'_>, out: &Path) -> Vec<String> {
-    let mut words: Vec<String> = ["buildx", "build", "--progress", "plain", "--provenance=false"]
-        .map(str::to_owned)
-        .into();
+    let mut words: Vec<String> =
+        ["buildx", "build", "--progress", "plain", "--provenance=false"].map(str::to_owned).into();
     // An old answer is none: what a repository has changes.
     words.push("--no-cache".to_owned());
     words.push(format!("--output=type=local,dest={}", out.to_string_lossy()));
@@ -152,6 +154,7 @@ fn read(text: &str) -> Answer {
                 answer.codename = (!name.is_empty()).then(|| name.to_owned());
             }
             Some(("apt", has)) => answer.has_apt = has == "yes",
+            Some(("lists", count)) => answer.lists = count.parse().unwrap_or_default(),
             _ => answer.lines.push(line.to_owned()),
         }
     }
@@ -164,10 +167,11 @@ mod tests {
 
     #[test]
     fn an_answer_is_read() {
-        let text = "codename=bookworm\napt=yes\nusr/include/uhd.h  libdevel/libuhd-dev\n";
+        let text = "codename=bookworm\napt=yes\nlists=2\nusr/include/uhd.h  libdevel/libuhd-dev\n";
         let expected = Answer {
             codename: Some("bookworm".to_owned()),
             has_apt: true,
+            lists: 2,
             lines: vec!["usr/include/uhd.h  libdevel/libuhd-dev".to_owned()],
         };
         assert_eq!(read(text), expected);

@@ -51,8 +51,7 @@ fn read(pattern: &Regex, line: &str) -> Option<Distribution> {
 /// The name as PEP 503 compares it.
 fn normalised(name: &str) -> String {
     let lower = name.to_ascii_lowercase();
-    let parts: Vec<&str> =
-        lower.split(['-', '_', '.']).filter(|part| !part.is_empty()).collect();
+    let parts: Vec<&str> = lower.split(['-', '_', '.']).filter(|part| !part.is_empty()).collect();
     parts.join("-")
 }
 

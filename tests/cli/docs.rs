@@ -21,7 +21,7 @@ use docker_flowstorage::term::Term;
 use snapbox::data::DataFormat;
 use snapbox::{Assert, Data};
 
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 8] = [
     "README.md",
     "CHANGELOG.md",
     "docs/spec.md",
@@ -29,6 +29,7 @@ const PAGES: [&str; 7] = [
     "docs/prefect1.md",
     "docs/prefect.md",
     "docs/defects.md",
+    "docs/explain.md",
 ];
 const ORIGINAL_CLI: &str = "DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND";
 

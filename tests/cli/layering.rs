@@ -16,6 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "docker",
             "drive",
             "error",
+            "explain",
             "facts",
             "host",
             "init",
@@ -38,6 +39,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("host", &["term"]),
     ("term", &["problem"]),
     ("error", &["problem"]),
+    ("explain", &["packages", "progress", "storage"]),
     ("spec", &["problem", "python"]),
     ("deps", &["problem", "spec"]),
     ("facts", &["deps", "python", "spec"]),
@@ -65,12 +67,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("docker", &["error", "host", "plan", "plugin"]),
     ("drive", &["docker", "progress", "render"]),
     ("render", &["error", "progress", "term"]),
-    ("report", &["plan", "problem", "python", "spec", "storage"]),
+    ("report", &["explain", "plan", "problem", "python", "spec", "storage"]),
 ];
 
 /// Modules that must not know files, processes, environment or clock.
 const PURE: &[&str] = &[
     "deps",
+    "explain",
     "image_ref",
     "init",
     "packages",
