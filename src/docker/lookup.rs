@@ -18,7 +18,7 @@ use crate::error::Error;
 const PROGRAM: &str = include_str!("../runtime/image/lookup.sh");
 const ANSWER: &str = "flowstorage-answer.txt";
 /// Whoever waits for an explanation does not wait longer.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What is asked, and where.
 #[derive(Clone, Debug, Default)]

@@ -146,7 +146,9 @@ fn read(log: &Log) -> Option<Explanation> {
     let Match { line, cause, mut fix, mut missing, retry, .. } = found;
     if distribution.is_some() {
         // What is called while a package is built is needed nowhere else.
-        missing.iter_mut().for_each(|missing| missing.phase = Phase::Build);
+        for missing in &mut missing {
+            missing.phase = Phase::Build;
+        }
     }
     let is_about_packages = !fix.build.is_empty() || !missing.is_empty();
     known::answer(&mut fix, &missing);
@@ -185,7 +187,9 @@ impl Explanation {
         self.fix.run.extend(build);
         self.fix.run.sort();
         self.fix.run.dedup();
-        self.missing.iter_mut().for_each(|missing| missing.phase = Phase::Run);
+        for missing in &mut self.missing {
+            missing.phase = Phase::Run;
+        }
     }
 
     /// Calls the packages as a release does.

@@ -75,8 +75,8 @@ fn a_log_is_read_from_a_file_and_from_stdin_in_any_form() {
     let plain = text(&log);
     let colours = plain.replace("Error: pg_config", "\x1b[31mError:\x1b[0m pg_config");
     let windows = plain.replace('\n', "\r\n");
-    let stamped: String =
-        plain.lines().map(|line| format!("2026-01-01T10:00:00.1234567Z {line}\n")).collect();
+    let stamp = "2026-01-01T10:00:00.1234567Z ";
+    let stamped: String = plain.lines().flat_map(|line| [stamp, line, "\n"]).collect();
     let output = run(&["psycopg2.log"], b"");
     assert_eq!((text(&output.stdout), text(&output.stderr)), (EXPECTED, ""));
     assert_eq!(output.status.code(), Some(0));
