@@ -172,6 +172,7 @@ mod tests {
             Header,
             "png.h",
             &[
+                "usr/lib/include/png.h               libdevel/png-dev",
                 "usr/include/x86_64-linux-gnu/png.h  libdevel/libpng-dev",
                 "usr/include/png.h                   non-free/libdevel/libpng-x-dev,misc/png",
             ],
