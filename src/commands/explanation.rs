@@ -58,6 +58,10 @@ pub(super) fn of_failure(
         return Ok(explain::explain_builder(&said).map(explained));
     }
     let Some(mut explanation) = explain::explain_step(&failure.log) else { return Ok(None) };
+    if !failure.step.as_ref().is_some_and(|step| step.contains(INSTALLER)) {
+        // Packages for compiling reach the steps that install Python packages alone.
+        explanation.move_to_run();
+    }
     let Some(storage) = storage_of(failure, build) else { return Ok(None) };
     complete_for(&mut explanation, failure, build, host)?;
     Ok(Some(for_spec(explanation, storage)))
@@ -89,6 +93,9 @@ pub(super) fn complete_for(
     };
     complete(explanation, question, build.docker, build.socket, host)
 }
+
+/// What the steps call that install Python packages.
+const INSTALLER: &str = "/uv/bin/uv pip ";
 
 /// Leaves out what the image has already, and writes the rest as lines of the spec.
 fn for_spec(mut explanation: Explanation, storage: &Storage) -> Explained {
@@ -160,8 +167,14 @@ pub(super) fn complete(
     }
     question.literals = unknown.iter().map(contents::literal).collect();
     question.patterns = unknown.iter().map(contents::pattern).collect();
+    question.exact = unknown.iter().map(contents::exact).collect();
     match lookup::ask(docker, &question, socket)? {
-        Ok(answer) => apply(explanation, &unknown, &answer, question.base),
+        Ok(answer) => {
+            apply(explanation, &unknown, &answer, question.base);
+            if answer.has_apt && answer.lists == 0 && !unknown.is_empty() {
+                host.term.note("the base image's repositories have no lists of contents, or could not be reached");
+            }
+        }
         Err(said) => {
             explanation.turn_to(release.unwrap_or_default());
             host.term.note(&format!("the base image could not be asked: {said}"));
@@ -186,6 +199,9 @@ fn apply(explanation: &mut Explanation, unknown: &[Missing], answer: &Answer, ba
                 names.join("; ")
             ));
         }
+        return;
+    }
+    if answer.lists == 0 {
         return;
     }
     let mut nowhere = Vec::new();
@@ -227,6 +243,7 @@ mod tests {
         let answer = Answer {
             codename: Some("bookworm".to_owned()),
             has_apt: true,
+            lists: 1,
             lines: vec!["usr/include/uhd.h    libdevel/libuhd-dev".to_owned()],
         };
         let fix = applied(&answer).fix;
@@ -251,6 +268,12 @@ mod tests {
         ] {
             assert_eq!(base_of(text).as_deref(), base, "{text}");
         }
+    }
+
+    #[test]
+    fn what_could_not_be_asked_is_not_denied() {
+        let answer = Answer { has_apt: true, ..Answer::default() };
+        assert_eq!(applied(&answer).fix, explain::Fix::default());
     }
 
     #[test]

@@ -21,7 +21,7 @@ use docker_flowstorage::term::Term;
 use snapbox::data::DataFormat;
 use snapbox::{Assert, Data};
 
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 11] = [
     "README.md",
     "CHANGELOG.md",
     "docs/spec.md",
@@ -31,6 +31,8 @@ const PAGES: [&str; 9] = [
     "docs/recipes.md",
     "docs/private.md",
     "docs/defects.md",
+    "docs/explain.md",
+    "docs/packages.md",
 ];
 const ORIGINAL_CLI: &str = "DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND";
 

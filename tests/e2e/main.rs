@@ -11,6 +11,7 @@ mod crash;
 mod defects;
 mod eject;
 mod environment;
+mod explain;
 mod faults;
 mod fix;
 mod flows;
