@@ -52,6 +52,8 @@ pub struct Storage {
     pub recipes: Vec<Recipe>,
     /// Whether packages that nobody named are looked for.
     pub infer: bool,
+    /// Those that are not to be added although they are found to be needed.
+    pub excluded_packages: Vec<String>,
     /// Debian packages that a failed build was found to lack, one list per attempt.
     pub added: Added,
     /// Programs that must be on PATH in the image.

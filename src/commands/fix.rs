@@ -17,7 +17,7 @@ use crate::plan::{self, Plan};
 use crate::render::Mode;
 use crate::report::FixedReport;
 use crate::resolve::Overrides;
-use crate::storage::{Added, NeededPackage, Phase, Storage};
+use crate::storage::{Added, Storage};
 
 /// Builds after the first.
 const MOST: usize = 5;
@@ -231,15 +231,7 @@ impl World for Works<'_> {
     }
 
     fn add(&mut self, learnt: &[Learnt]) -> anyhow::Result<Vec<String>> {
-        let mut learnt = learnt.to_vec();
-        for learnt in &mut learnt {
-            let storage = self.storages.iter().find(|storage| storage.name == learnt.storage);
-            let needed = storage.map_or(&[][..], |storage| &storage.needed);
-            learnt.run.retain(|name| !is_needed(needed, Phase::Run, name));
-            learnt.build.retain(|name| !is_needed(needed, Phase::Build, name));
-        }
-        learnt.retain(|learnt| !(learnt.run.is_empty() && learnt.build.is_empty()));
-        self.written = self.with(&learnt);
+        self.written = self.with(learnt);
         let mut grown = Vec::new();
         for (storage, written) in self.storages.iter_mut().zip(&self.written) {
             let run = new(&written.system_packages, &storage.system_packages, &storage.added.run);
@@ -269,10 +261,6 @@ impl World for Works<'_> {
         self.plan();
         Ok(grown)
     }
-}
-
-fn is_needed(needed: &[NeededPackage], phase: Phase, name: &String) -> bool {
-    needed.iter().any(|package| package.phase == phase && package.names.contains(name))
 }
 
 /// What is wanted and not there.

@@ -64,6 +64,7 @@ const HASH: &str = " --hash";
 
 /// What a line of requirements is.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub enum Item {
     /// Something to install, or an option for it.
     Requirement(Requirement),

@@ -122,7 +122,7 @@ fn a_c_compiler_comes_with_the_c_library() {
 fn every_distribution_has_a_normalised_name_and_needs_something() {
     let is_normal = |name: &str| {
         // `psycopg[c]` is a row of its own.
-        let name = name.replace('[', "").replace(']', "");
+        let name = name.replace(['[', ']'], "");
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         name.chars().all(allowed)
             && !name.contains("--")

@@ -151,6 +151,7 @@ impl Resolver<'_> {
         });
     }
 
+    #[expect(clippy::too_many_lines, reason = "one line per field, in the order of its needs")]
     fn storage(&mut self, name: Option<&str>, overrides: &Overrides) -> Option<Storage> {
         let spec = self.storage;
         self.check_grammars();
@@ -189,9 +190,7 @@ impl Resolver<'_> {
         let modules = self.modules(&scripts, &flows, runtime, &settings);
         let kwargs = self.build_kwargs();
         let base = self.base(runtime.default_base(&settings), kwargs.target.as_deref());
-        let is_script = settings.stored_as_script || kind != RuntimeKind::Prefect1;
-        let stored = if is_script { Stored::AsScripts } else { Stored::Serialised };
-        let mut files = self.files(&flows, stored, &modules);
+        let mut files = self.files(&flows, stored_as(kind, &settings), &modules);
         if kind == RuntimeKind::Prefect1 && settings.stored_as_script {
             for entry in modules::beside_locations(self.facts, &scripts, &flows) {
                 if files.iter().all(|known| known.dest != entry.dest) {
@@ -206,22 +205,13 @@ impl Resolver<'_> {
         let added = self.recipes(&platforms);
         let apt_repositories = self.repositories(added.repositories);
 
-        let mut env = runtime.env(&settings);
-        env.retain(|(key, _)| pairs(spec.env_vars.as_ref()).all(|pair| pair.key != *key));
-        env.extend(added.env.into_iter().filter(|(key, value)| {
-            // What adds to a variable has its place before the user's own addition.
-            let extends = value.contains(&format!("${key}"));
-            extends || pairs(spec.env_vars.as_ref()).all(|pair| pair.key != *key)
-        }));
-        env.extend(pairs(spec.env_vars.as_ref()).map(|p| (p.key.clone(), p.value.clone())));
-
+        let env = variables(spec, runtime.env(&settings), added.env);
         let (engine, build_packages) =
             self.engine(runtime, &settings, base.as_ref(), &requirements);
         let mut labels: Vec<(String, String)> = kwargs.labels;
         labels.extend(pairs(spec.image_labels.as_ref()).map(|p| (p.key.clone(), p.value.clone())));
         let (repository, tag) = image?;
-        let mut packages = added.packages;
-        packages.extend(access::needed(&requirements));
+        let said = added.packages.into_iter().chain(access::needed(&requirements)).collect();
         let packages::Inferred { needed, without_apt, odbc_drivers } =
             self.inferred(packages::Context {
                 base: base.as_ref(),
@@ -229,7 +219,7 @@ impl Resolver<'_> {
                 platforms: &platforms,
                 requirements: &requirements,
                 scripts: &paths,
-                said: packages,
+                said,
             });
         let (workdir, stored_as_script) = (runtime.workdir(&settings), settings.stored_as_script);
         let python_version = python.map(str::to_owned);
@@ -252,6 +242,7 @@ impl Resolver<'_> {
             apt_repositories,
             recipes: added.recipes,
             infer: self.infers(),
+            excluded_packages: list(spec.exclude_system_packages.as_ref()),
             added: Added::default(),
             required_commands: list(spec.required_commands.as_ref()),
             requirements,
@@ -454,6 +445,29 @@ impl Resolver<'_> {
         let read = |path: &&str| self.facts.scripts.get(*path)?.as_ref().ok();
         scripts.iter().filter_map(read).any(|script| !script.storages.is_empty())
     }
+}
+
+/// What agents load of a flow.
+fn stored_as(kind: RuntimeKind, settings: &Settings<'_>) -> Stored {
+    let is_script = settings.stored_as_script || kind != RuntimeKind::Prefect1;
+    if is_script { Stored::AsScripts } else { Stored::Serialised }
+}
+
+/// The environment variables of the image: the runtime's, the recipes', the user's own.
+fn variables(
+    spec: &StorageSpec,
+    of_runtime: Vec<(String, String)>,
+    of_recipes: Vec<(String, String)>,
+) -> Vec<(String, String)> {
+    let is_free = |key: &str| pairs(spec.env_vars.as_ref()).all(|pair| pair.key != key);
+    let mut env = of_runtime;
+    env.retain(|(key, _)| is_free(key));
+    env.extend(of_recipes.into_iter().filter(|(key, value)| {
+        // What adds to a variable has its place before the user's own addition.
+        value.contains(&format!("${key}")) || is_free(key)
+    }));
+    env.extend(pairs(spec.env_vars.as_ref()).map(|p| (p.key.clone(), p.value.clone())));
+    env
 }
 
 fn check(spec: &StorageSpec) -> Check {

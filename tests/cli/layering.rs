@@ -18,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "docker",
             "drive",
             "error",
+            "explain",
             "facts",
             "host",
             "init",
@@ -45,6 +46,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("deps", &["access", "problem", "spec"]),
     ("facts", &["deps", "python", "spec"]),
     ("runtime", &["python", "spec", "storage"]),
+    ("explain", &["packages", "progress", "storage"]),
     ("storage", &["access", "deps", "facts", "image_ref", "problem", "spec", "user_file"]),
     ("registration", &["storage"]),
     ("init", &["resolve", "spec"]),
@@ -70,7 +72,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("docker", &["error", "host", "plan", "plugin"]),
     ("drive", &["docker", "progress", "render"]),
     ("render", &["error", "progress", "term"]),
-    ("report", &["plan", "problem", "python", "spec", "storage"]),
+    ("report", &["explain", "plan", "problem", "python", "spec", "storage"]),
 ];
 
 /// Modules that must not know files, processes, environment or clock.
@@ -78,6 +80,7 @@ const PURE: &[&str] = &[
     "access",
     "deps",
     "diff",
+    "explain",
     "image_ref",
     "init",
     "packages",

@@ -2,8 +2,7 @@
 //!
 //! **Invariant:** the spec is what the user wrote plus the lines that were shown, or untouched.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::{Duration, SystemTime};
 
@@ -76,7 +75,7 @@ fn what_is_missing_is_added_and_no_step_runs_twice() {
             "build_packages": ["gcc", "libc6-dev", "libpq-dev", "python3-dev"],
         }])
     );
-    let shown: Vec<&str> = said.err.lines().filter(|line| line.starts_with("+")).collect();
+    let shown: Vec<&str> = said.err.lines().filter(|line| line.starts_with('+')).collect();
     assert_eq!(shown[1..], added.lines().map(|l| format!("+{l}")).collect::<Vec<_>>());
 
     // What went well once did not run again, though two builds failed after it.

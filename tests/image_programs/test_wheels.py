@@ -24,7 +24,7 @@ def wheel(files):
 
 
 class WheelsTest(ProgramTest):
-    def keep(self, before, after, requirements="", status=None):
+    def keep(self, before, after, requirements="", status=None, excluded=()):
         """Runs the program; returns the lines of each file of text that it wrote, by name."""
         for name, lines in (("before", before), ("after", after)):
             self.write(name, "".join(line + "\n" for line in lines))
@@ -35,7 +35,7 @@ class WheelsTest(ProgramTest):
         command += [self.path(name) for name in ("cache", "before", "after")]
         command += [self.path("python", "requirements.txt"), out]
         if status is not None:
-            command.append(self.write("status", status))
+            command += [self.write("status", status)] + list(excluded)
         environment = {"PATH": self.path("bin") + ":/usr/bin:/bin"}
         subprocess.run(command, check=True, env=environment, timeout=60)
         folders = [name for name in os.listdir(out) if not name.endswith(".txt")]
@@ -162,6 +162,10 @@ class WheelsTest(ProgramTest):
                 "remedy": "add `libpq5` to system_packages, so that it is in the plan",
             },
         )
+
+        subprocess.run(["rm", "-r", self.path("wheels")], check=True)
+        lines = self.keep([], after, status=status, excluded=["libpq5"])
+        self.assertEqual((lines["packages.txt"], lines["findings.txt"]), ([], []))
 
     def test_where_there_is_no_dpkg_nothing_is_added(self):
         self.built("x-1.0-cp311-cp311-linux_x86_64.whl", wheel({"x.so": make(["libpq.so.5"])}))

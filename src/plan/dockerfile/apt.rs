@@ -137,8 +137,8 @@ impl Writer<'_> {
             storage.needed_in(phase).partition(|package| package.is_required);
         let (single, several): (Vec<_>, Vec<_>) =
             required.into_iter().map(|package| &package.names).partition(|names| names.len() == 1);
-        let named = storage.named_in(phase).iter().chain(single.into_iter().flatten());
-        let mut names: Vec<String> = named.map(|name| shell::quote(name)).collect();
+        let certain = storage.named_in(phase).iter().chain(single.into_iter().flatten());
+        let mut names: Vec<String> = certain.map(|name| shell::quote(name)).collect();
         // Names of other releases are no packages here: apt takes the first that is one.
         let mut choices: Vec<String> =
             several.iter().map(|names| shell::quote(&names.join(" | "))).collect();

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::super::{compiles, installs, short_digest};
+use super::super::{compiles, installs, shell, short_digest};
 use super::{MOUNT, PYTHON, Writer};
 use crate::storage::{Base, Phase, Storage};
 
@@ -151,6 +151,9 @@ impl Writer<'_> {
             mounts.push(format!("type=bind,from={from},source=/var/lib,target={MOUNT}/system"));
             mounts.push(self.bind("programs/flowstorage_elf.py"));
             let _ = write!(keep, " {MOUNT}/system/dpkg/status");
+            for package in &self.storage.excluded_packages {
+                let _ = write!(keep, " {}", shell::quote(package));
+            }
         }
         commands.push(keep);
         self.run(&mounts, &commands);

@@ -1,6 +1,6 @@
 """Keeps what uv compiled: run in the build stage, after its packages are installed.
 
-Usage: wheels.py CACHE BEFORE AFTER REQUIREMENTS OUT [STATUS]
+Usage: wheels.py CACHE BEFORE AFTER REQUIREMENTS OUT [STATUS [EXCLUDED...]]
 
 BEFORE and AFTER are what `uv pip freeze` said before and after the installation. Copies the
 wheels that uv built of what is new from its CACHE to a folder in OUT, with those that came as
@@ -9,7 +9,8 @@ building anything. What has hashes in the file REQUIREMENTS has hashes there too
 or else the same.
 
 With STATUS, dpkg's list of what the image has, OUT/packages.txt names the Debian packages that the
-compiled wheels were linked with and that the image lacks; OUT/findings.txt says so, one line each.
+compiled wheels were linked with and that the image lacks, without those that are EXCLUDED;
+OUT/findings.txt says so, one line each.
 
 Invariant: the same packages give the same bytes in OUT, whatever else the cache holds; other bytes
 of the same version are in a folder of another name.
@@ -160,7 +161,7 @@ def keep(line, wheels, built, hashes):
     return "".join([line] + [" --hash=" + each for each in wanted]), paths
 
 
-def main(cache, before, after, requirements, out, status=None):
+def main(cache, before, after, requirements, out, status=None, *excluded):
     built = list(built_wheels(cache))
     wheels = newest(built)
     hashes = known_hashes(requirements)
@@ -185,7 +186,7 @@ def main(cache, before, after, requirements, out, status=None):
         sys.path[:0] = [here, os.path.join(os.path.dirname(here), "programs")]
         import wheel_packages
 
-        packages, findings = wheel_packages.missing(compiled, status)
+        packages, findings = wheel_packages.missing(compiled, status, excluded)
         write(out, "packages.txt", packages)
         write(out, "findings.txt", findings)
     for top, _, names in os.walk(out, topdown=False):
