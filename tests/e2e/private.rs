@@ -353,7 +353,7 @@ fn git_fetches_by_ssh_and_holds_a_server_to_its_key() {
     let started = project.docker(&[&run[..], &[SSHD, &port.to_string()]].concat()).ok();
     let _server = Server(&project, started.out.trim().to_owned());
     let answers = || keys.join("host").exists() && TcpStream::connect(("127.0.0.1", port)).is_ok();
-    wait_until(Duration::from_secs(300), answers).expect("the server answers");
+    wait_until(Duration::from_mins(5), answers).expect("the server answers");
 
     let known = |host: &str| {
         let key = fs::read_to_string(keys.join(host)).unwrap();
