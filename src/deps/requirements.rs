@@ -9,7 +9,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use pep440_rs::Operator;
-use pep508_rs::{MarkerTree, Requirement as Pep508, VerbatimUrl, VersionOrUrl};
+use pep508_rs::{MarkerTree, Pep508Error, Requirement as Pep508, VerbatimUrl, VersionOrUrl};
 
 use super::lines::{Purpose, beside, include, logical_lines};
 use super::local::{self, Local};
@@ -311,7 +311,7 @@ pub fn read_one(text: &str, place: &Place, key: &str) -> Result<Item, Problem> {
         return Ok(Item::Requirement(Requirement { is_editable, ..made(text, distribution) }));
     }
     let (requirement, _) = text.split_once(HASH).unwrap_or((text, ""));
-    match Pep508::<VerbatimUrl>::from_str(requirement.trim()) {
+    match pep508(requirement) {
         Ok(parsed) => {
             let distribution = Distribution {
                 name: parsed.name.to_string(),
@@ -341,6 +341,12 @@ fn pinned(requirement: &Pep508<VerbatimUrl>) -> Option<String> {
     let mut limits = limits.iter();
     let (only, None) = (limits.next()?, limits.next()) else { return None };
     (*only.operator() == Operator::Equal).then(|| only.version().to_string())
+}
+
+/// Reads a requirement of PEP 508. The parser would put in the variables of this machine that a URL
+/// names, which is for uv to do where it runs.
+pub(super) fn pep508(text: &str) -> Result<Pep508<VerbatimUrl>, Pep508Error<VerbatimUrl>> {
+    Pep508::from_str(&text.trim().replace("${", ""))
 }
 
 /// The normalised name of a distribution, by PEP 503.
@@ -513,6 +519,8 @@ mod tests {
             ("git+https://example.org/x.git", Some(false)),
             ("-e git+ssh://git@example.org/x.git#egg=x", Some(true)),
             ("x @ git+https://${TOKEN}@example.org/x.git@v1", Some(false)),
+            // A variable that is set here, to what no URL may hold.
+            ("x @ git+https://me:${PATH}@example.org/x.git", Some(false)),
             ("git-plus>1", None),
             ("./git+ssh:x", None),
         ] {

@@ -5,12 +5,15 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::Project;
+use crate::support::processes::wait_until;
+use crate::support::{PYTHON, Project};
 
 const USER: &str = "deploy";
 /// Its forms in URLs and in base64 differ from it.
@@ -315,4 +318,63 @@ print(json.dumps([e2e_local.X, e2e_wheel.X, ours, os.path.exists('/mnt/flowstora
     assert_eq!(built(), (holds(2), true));
     project.file("libs/my lib/e2e_local.py", "X = 1\n");
     assert_eq!(built().0, holds(1));
+}
+
+/// Makes keys and a repository of git in `/keys`, says that they are there, and serves it by ssh.
+const SSHD: &str = "set -e
+apt-get -qq update && apt-get -qq install -y --no-install-recommends openssh-server git >/dev/null
+mkdir -p /run/sshd /root/.ssh /srv/git/e2e_git && cd /keys
+ssh-keygen -q -t ed25519 -N '' -f id && ssh-keygen -q -t ed25519 -N '' -f other
+install -m 600 id.pub /root/.ssh/authorized_keys && chmod a+r id && cd /srv/git
+printf '[project]\\nname = \"e2e-git\"\\nversion = \"0.3\"\\n' >pyproject.toml
+echo 'X = 3' >e2e_git/__init__.py
+git init -q . && git add . && git -c user.name=e2e -c user.email=e2e@example.org commit -qm 'Begin'
+cut -d' ' -f1,2 /etc/ssh/ssh_host_ed25519_key.pub >/keys/host
+exec timeout 900 /usr/sbin/sshd -D -p $0 -o ListenAddress=127.0.0.1";
+
+/// A container that ends with the test.
+struct Server<'a>(&'a Project, String);
+
+impl Drop for Server<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.command("docker", &["rm", "--force", &self.1]).output();
+    }
+}
+
+#[test]
+fn git_fetches_by_ssh_and_holds_a_server_to_its_key() {
+    let project = Project::new();
+    let keys = project.folder().join("keys");
+    fs::create_dir_all(&keys).unwrap();
+    fs::create_dir_all(project.home().join(".ssh")).unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mount = format!("{}:/keys", keys.display());
+    let run = ["run", "--detach", "--network", "host", "--volume", &mount, PYTHON, "sh", "-c"];
+    let started = project.docker(&[&run[..], &[SSHD, &port.to_string()]].concat()).ok();
+    let _server = Server(&project, started.out.trim().to_owned());
+    let answers = || keys.join("host").exists() && TcpStream::connect(("127.0.0.1", port)).is_ok();
+    wait_until(Duration::from_mins(5), answers).expect("the server answers");
+
+    let known = |host: &str| {
+        let key = fs::read_to_string(keys.join(host)).unwrap();
+        let line = format!("[127.0.0.1]:{port} {key}");
+        fs::write(project.home().join(".ssh/known_hosts"), line).unwrap();
+    };
+    project.plain(&format!(
+        "{HOST}python_dependencies = [\"e2e-git @ git+ssh://root@127.0.0.1:{port}/srv/git\"]\n\
+         ssh = [\"default=keys/id\"]\n"
+    ));
+    project.file("flow.py", "import e2e_git\nprint('X is', e2e_git.X)\n");
+    let build = "build --no-cache --progress plain";
+    // A server that nobody knows is believed; one that is known must be itself.
+    for name in ["", "host"] {
+        if !name.is_empty() {
+            known(name);
+        }
+        let said = project.flowstorage(build).ok();
+        assert!(said.err.lines().any(|line| line.ends_with("X is 3")), "{}", said.err);
+    }
+    known("other.pub");
+    let said = project.flowstorage(build).ended(1);
+    assert!(said.err.contains("Host key verification failed"), "{}", said.err);
 }
