@@ -24,6 +24,10 @@ demo: needs ## Build, push and run an ETL flow with pyodbc and psycopg2
 bench: needs ## Measure builds beside plain `docker buildx build`
 	@tests/bench/run
 
+.PHONY: packages
+packages: needs ## Build every package of tests/packages/packages.tsv from its name alone
+	@tests/packages/run
+
 .PHONY: test
 test: needs ## Check format and lints, run every test on a real engine
 	@step() { printf '\n== %s\n' "$$*"; }

@@ -1,6 +1,7 @@
 //! Runs a build and shows it: bytes → events → graph → view.
 //!
-//! **Invariant:** every byte of output is decoded, also the last line without its end.
+//! **Invariant:** every byte of output is decoded, also the last line without its end, and none
+//! before the values of secrets are taken out.
 
 use std::time::Instant;
 
@@ -8,6 +9,7 @@ use crate::docker::invocation::Invocation;
 use crate::docker::run::{self, Exited, Happening, Requests};
 use crate::progress::graph::Graph;
 use crate::progress::rawjson::Decoder;
+use crate::progress::redact::Redactor;
 use crate::render::{Ending, Renderer};
 
 /// What is known after a build.
@@ -25,6 +27,7 @@ pub fn drive(
     requests: &Requests,
     targets: &[String],
     aliases: &[(String, String)],
+    mut redactor: Redactor,
     mut view: Box<dyn Renderer>,
 ) -> anyhow::Result<Driven> {
     let started = Instant::now();
@@ -32,8 +35,9 @@ pub fn drive(
     let mut graph = Graph::new(targets).with_aliases(aliases);
     let exited = run::run(invocation, requests, &mut |happening| match happening {
         Happening::Output(bytes) => {
-            view.raw(bytes);
-            for event in decoder.push(bytes) {
+            let bytes = redactor.push(bytes);
+            view.raw(&bytes);
+            for event in decoder.push(&bytes) {
                 graph.apply(&event);
                 view.event(&graph, &event);
             }
@@ -41,7 +45,11 @@ pub fn drive(
         Happening::Tick => view.tick(&graph, started.elapsed()),
         Happening::Stopping => view.cancelling(&graph),
     })?;
-    for event in decoder.finish() {
+    let rest = redactor.finish();
+    view.raw(&rest);
+    let mut events = decoder.push(&rest);
+    events.extend(decoder.finish());
+    for event in events {
         graph.apply(&event);
         view.event(&graph, &event);
     }

@@ -4,6 +4,7 @@
 //!
 //! Data flows one way: spec + facts → storage → plan → invocation → events → report.
 
+pub mod access;
 pub mod cli;
 pub mod commands;
 pub mod deps;

@@ -43,6 +43,7 @@ pub fn bake_file(plans: &[Plan], contexts: UserContexts, staged: &Path) -> BakeF
             // An attestation with the time in it would make every build a new image.
             attest: vec!["type=provenance,disabled=true".to_owned()],
             secret: plan.secrets.clone(),
+            ssh: plan.ssh.clone(),
             no_cache: plan.build.no_cache,
             pull: plan.build.pull,
             cache_from: plan.build.cache_from.clone(),

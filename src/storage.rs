@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::access::Access;
 use crate::deps::requirements::Requirements;
 use crate::facts::FileFact;
 use crate::facts::modules::ModuleFile;
@@ -59,6 +60,10 @@ pub struct Storage {
     pub required_commands: Vec<String>,
     /// Python packages.
     pub requirements: Requirements,
+    /// Files and folders that Python packages are installed from.
+    pub local: Vec<LocalEntry>,
+    /// What the build fetches with.
+    pub access: Access,
     /// The workflow engine, to be installed where the base lacks it.
     pub engine: Option<Engine>,
     /// Files and folders to copy, in order.
@@ -360,6 +365,19 @@ pub struct FileEntry {
     /// What is copied.
     pub tree: Tree,
     /// Where the spec asks for it.
+    pub origin: String,
+}
+
+/// A package of the user's own, as a wheel, an archive or a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalEntry {
+    /// Its path below the folder of local packages.
+    pub place: String,
+    /// What travels.
+    pub tree: Tree,
+    /// Whether it must be built before it can be installed.
+    pub is_built: bool,
+    /// What names it.
     pub origin: String,
 }
 

@@ -102,7 +102,9 @@ fn arguments(command: &Command, before: &[OsString], typed: &str) -> Reply {
     };
     if scan.terminated || !typed.starts_with('-') {
         // Which storages there are, only the spec knows.
-        return nothing(Directive::NoFiles);
+        let is_path = |arg: &Arg| arg.get_value_hint() == ValueHint::FilePath;
+        let takes_files = !scan.terminated && command.get_positionals().any(is_path);
+        return nothing(if takes_files { Directive::Default } else { Directive::NoFiles });
     }
     if let Some((long, value)) = typed.strip_prefix("--").and_then(|flag| flag.split_once('=')) {
         // The shell keeps the `--flag=` and wants bare values.
@@ -174,7 +176,7 @@ mod tests {
             "build\tBuild, check and push the images of a spec\n:4\n"
         );
         assert_eq!(complete(&["b"]), "build\n:4\n");
-        assert_eq!(complete(&[""]), "build\ncheck\ninit\ninstall\nplan\nversion\n:4\n");
+        assert_eq!(complete(&[""]), "build\ncheck\nexplain\ninit\ninstall\nplan\nversion\n:4\n");
         assert_eq!(complete(&["--help", "v"]), "version\n:4\n");
         assert_eq!(complete(&["nosuch"]), ":4\n");
         assert_eq!(complete(&["-"]), ":4\n");
@@ -216,6 +218,8 @@ mod tests {
     #[test]
     fn storages_are_not_guessed_and_nonsense_is_answered() {
         assert_eq!(complete(&["build", ""]), ":4\n");
+        assert_eq!(complete(&["explain", ""]), ":0\n");
+        assert_eq!(complete(&["explain", "--fo"]), "--format\n:4\n");
         assert_eq!(complete(&["build", "etl", "-f", "x", "a"]), ":4\n");
         assert_eq!(complete(&["build", "--nope", ""]), ":0\n");
         assert_eq!(complete(&["--nope", ""]), ":0\n");

@@ -8,7 +8,7 @@ use anyhow::Context;
 use tempfile::TempDir;
 
 use super::explanation::{self, Build, Explained};
-use super::{local_base, registration};
+use super::{local_base, registration, secrets};
 use crate::cli::BuildArgs;
 use crate::docker::Docker;
 use crate::docker::run::Requests;
@@ -44,6 +44,8 @@ pub(super) struct Site<'a> {
     /// Docker's own, which it closes when we should stop.
     pub(super) socket: Option<&'a OsStr>,
     pub(super) mode: Mode,
+    /// The storages as they were resolved, for what they say of secrets.
+    pub(super) resolved: &'a [Storage],
 }
 
 /// A run that has ended, well or not.
@@ -109,7 +111,8 @@ impl Site<'_> {
         let charset = Charset::of_locale(["LC_ALL", "LC_CTYPE", "LANG"].map(|name| host.var(name)));
         let run = || {
             let view = render::new(mode, Canvas::stderr(host.term.style, charset));
-            drive(&invocation, requests, &targets, &extra, view)
+            let redactor = secrets::redactor(&bake, self.resolved, host);
+            drive(&invocation, requests, &targets, &extra, redactor, view)
         };
         let mut driven = run()?;
         if lost_a_race(&driven) {

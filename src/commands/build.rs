@@ -10,7 +10,7 @@ use anyhow::Context;
 use super::attempt::{Attempt, METADATA_FILE, Purpose, Site};
 use super::explanation::Explained;
 use super::fix::{self, Fixed, Project};
-use super::registration;
+use super::{registration, secrets};
 use crate::cli::{BuildArgs, Format, Progress};
 use crate::docker::image::{self, Whereabouts};
 use crate::docker::metadata::{self, Built};
@@ -64,6 +64,7 @@ fn build(args: &BuildArgs, call: &Call, host: &mut Host) -> anyhow::Result<()> {
     let mut plans = super::plans(&storages);
     add_arguments(&mut plans, &args.build_arg, host);
     registration::check(args, &storages, host)?;
+    secrets::check(args, &storages, host)?;
     super::warn(&storages, host);
     let mut docker = Docker::discover(call, host)?;
     // Resolving made sure that all storages name the same engine.
@@ -73,7 +74,9 @@ fn build(args: &BuildArgs, call: &Call, host: &mut Host) -> anyhow::Result<()> {
 
     let requests = Requests::listen(call.socket.as_deref())?;
     let socket = call.socket.as_deref();
-    let site = Site { args, docker: &docker, requests: &requests, socket, mode };
+    let resolved = storages.clone();
+    let site =
+        Site { args, docker: &docker, requests: &requests, socket, mode, resolved: &resolved };
     let mut attempt = site.build(&plans, Purpose::Result, host)?;
     let mut fixed = None;
     if args.fix {
@@ -157,8 +160,13 @@ pub(super) fn add_options(bake: &mut BakeFile, args: &BuildArgs, host: &Host) {
         target.no_cache |= args.no_cache;
         target.cache_from.extend(args.cache_from.iter().map(absolute));
         target.cache_to = args.cache_to.iter().map(absolute).collect();
+        // What the command line gives replaces what the spec names.
+        let id = |secret: &String| secrets::id(secret);
+        target.secret.retain(|known| args.secret.iter().all(|given| id(given) != id(known)));
         target.secret.extend(args.secret.iter().map(absolute));
-        target.ssh.clone_from(&args.ssh);
+        let id = |entry: &String| entry.split('=').next().unwrap_or_default().to_owned();
+        target.ssh.retain(|known| args.ssh.iter().all(|given| id(given) != id(known)));
+        target.ssh.extend(args.ssh.iter().cloned());
         target.output = match (args.push, args.output.as_slice()) {
             (true, _) => vec!["type=image,push=true".to_owned()],
             // A container builder has no default, and would throw the image away.

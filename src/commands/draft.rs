@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Loaded;
-use super::attempt::Attempt;
+use super::learn::Learnt;
 use crate::diff;
 use crate::error::{Error, Fault};
 use crate::facts::Machine;
@@ -15,17 +15,6 @@ use crate::resolve::Overrides;
 use crate::spec::Format;
 use crate::spec::edit::{self, Addition};
 use crate::storage::Storage;
-
-/// What a storage lacks, as far as a failed build shows it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Learnt {
-    /// The storage.
-    pub(super) storage: String,
-    /// Debian packages only where Python packages are built.
-    pub(super) build: Vec<String>,
-    /// Debian packages in the image.
-    pub(super) run: Vec<String>,
-}
 
 /// A text in the place of a spec.
 #[derive(Clone, Debug)]
@@ -65,7 +54,7 @@ impl Draft {
     /// Adds packages to the storages that lack them.
     pub(super) fn add(&mut self, loaded: &Loaded, learnt: &[Learnt]) -> Result<(), String> {
         let mut text = self.text.clone();
-        for Learnt { storage, build, run } in learnt {
+        for Learnt { storage, build, run, .. } in learnt {
             // A spec of one storage without a name has no table for it.
             let mut named = loaded.spec.storages.iter().filter_map(|known| known.name.as_deref());
             let table = named.find(|known| known == storage && self.before.is_some());
@@ -125,10 +114,4 @@ impl Draft {
         }
         super::build::write_atomically(&self.path, &self.text)
     }
-}
-
-/// What the failures of a run say that their storages lack.
-pub(super) fn learn(attempt: &Attempt) -> Vec<Learnt> {
-    let _ = attempt;
-    Vec::new()
 }

@@ -58,25 +58,44 @@ pub(super) fn of_failure(
         return Ok(explain::explain_builder(&said).map(explained));
     }
     let Some(mut explanation) = explain::explain_step(&failure.log) else { return Ok(None) };
-    let of_target = |storage: &&Storage| failure.targets.contains(&storage.name);
-    let storages = build.storages;
-    let Some(storage) = storages.iter().find(of_target).or_else(|| storages.first()) else {
-        return Ok(None);
-    };
-    if let Some(base) = base(storage) {
-        let target = build.bake.target.get(&storage.name);
-        let question = Question {
-            base: &base,
-            builder: build.builder,
-            contexts: target.map(|target| target.contexts.clone()).unwrap_or_default(),
-            network: storage.build.network.as_deref(),
-            extra_hosts: storage.build.extra_hosts.clone(),
-            ..Question::default()
-        };
-        complete(&mut explanation, question, build.docker, build.socket, host)?;
+    if !failure.step.as_ref().is_some_and(|step| step.contains(INSTALLER)) {
+        // Packages for compiling reach the steps that install Python packages alone.
+        explanation.move_to_run();
     }
+    let Some(storage) = storage_of(failure, build) else { return Ok(None) };
+    complete_for(&mut explanation, failure, build, host)?;
     Ok(Some(for_spec(explanation, storage)))
 }
+
+/// The storage whose build failed.
+fn storage_of<'a>(failure: &Failure, build: &Build<'a>) -> Option<&'a Storage> {
+    let of_target = |storage: &&Storage| failure.targets.contains(&storage.name);
+    build.storages.iter().find(of_target).or_else(|| build.storages.first())
+}
+
+/// Completes an explanation by what the base of the failed storage says.
+pub(super) fn complete_for(
+    explanation: &mut Explanation,
+    failure: &Failure,
+    build: &Build<'_>,
+    host: &mut Host,
+) -> anyhow::Result<()> {
+    let Some(storage) = storage_of(failure, build) else { return Ok(()) };
+    let Some(base) = base(storage) else { return Ok(()) };
+    let target = build.bake.target.get(&storage.name);
+    let question = Question {
+        base: &base,
+        builder: build.builder,
+        contexts: target.map(|target| target.contexts.clone()).unwrap_or_default(),
+        network: storage.build.network.as_deref(),
+        extra_hosts: storage.build.extra_hosts.clone(),
+        ..Question::default()
+    };
+    complete(explanation, question, build.docker, build.socket, host)
+}
+
+/// What the steps call that install Python packages.
+const INSTALLER: &str = "/uv/bin/uv pip ";
 
 /// Leaves out what the image has already, and writes the rest as lines of the spec.
 fn for_spec(mut explanation: Explanation, storage: &Storage) -> Explained {
@@ -148,8 +167,14 @@ pub(super) fn complete(
     }
     question.literals = unknown.iter().map(contents::literal).collect();
     question.patterns = unknown.iter().map(contents::pattern).collect();
+    question.exact = unknown.iter().map(contents::exact).collect();
     match lookup::ask(docker, &question, socket)? {
-        Ok(answer) => apply(explanation, &unknown, &answer, question.base),
+        Ok(answer) => {
+            apply(explanation, &unknown, &answer, question.base);
+            if answer.has_apt && answer.lists == 0 && !unknown.is_empty() {
+                host.term.note("the base image's repositories have no lists of contents, or could not be reached");
+            }
+        }
         Err(said) => {
             explanation.turn_to(release.unwrap_or_default());
             host.term.note(&format!("the base image could not be asked: {said}"));
@@ -174,6 +199,9 @@ fn apply(explanation: &mut Explanation, unknown: &[Missing], answer: &Answer, ba
                 names.join("; ")
             ));
         }
+        return;
+    }
+    if answer.lists == 0 {
         return;
     }
     let mut nowhere = Vec::new();
@@ -215,6 +243,7 @@ mod tests {
         let answer = Answer {
             codename: Some("bookworm".to_owned()),
             has_apt: true,
+            lists: 1,
             lines: vec!["usr/include/uhd.h    libdevel/libuhd-dev".to_owned()],
         };
         let fix = applied(&answer).fix;
@@ -239,6 +268,12 @@ mod tests {
         ] {
             assert_eq!(base_of(text).as_deref(), base, "{text}");
         }
+    }
+
+    #[test]
+    fn what_could_not_be_asked_is_not_denied() {
+        let answer = Answer { has_apt: true, ..Answer::default() };
+        assert_eq!(applied(&answer).fix, explain::Fix::default());
     }
 
     #[test]

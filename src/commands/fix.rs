@@ -8,7 +8,8 @@
 
 use super::Loaded;
 use super::attempt::{Attempt, Purpose, Site};
-use super::draft::{self, Draft, Learnt};
+use super::draft::Draft;
+use super::learn::{self, Learnt};
 use crate::docker::run::Answer;
 use crate::error::Error;
 use crate::host::Host;
@@ -16,7 +17,7 @@ use crate::plan::{self, Plan};
 use crate::render::Mode;
 use crate::report::FixedReport;
 use crate::resolve::Overrides;
-use crate::storage::{Added, NeededPackage, Phase, Storage};
+use crate::storage::{Added, Storage};
 
 /// Builds after the first.
 const MOST: usize = 5;
@@ -35,7 +36,7 @@ pub(super) struct Fix {
     pub(super) attempt: Attempt,
     /// What it built.
     pub(super) plans: Vec<Plan>,
-    /// The storages with what was added.
+    /// The storages as the spec will describe them.
     pub(super) storages: Vec<Storage>,
     pub(super) fixed: Fixed,
 }
@@ -56,12 +57,13 @@ pub(super) fn until_built(
 ) -> anyhow::Result<Fix> {
     let fixed = Fixed { reports: Vec::new(), draft: Draft::of(project.loaded, host) };
     let storages = project.storages.to_vec();
-    let mut works = Works { site, project, host, plans: Vec::new(), storages, fixed };
-    works.plan(project.storages);
-    let first = outcome(first);
+    let (written, plans) = (storages.clone(), Vec::new());
+    let mut works = Works { site, project, host, storages, written, plans, fixed };
+    works.plan();
+    let first = works.outcome(first)?;
     let attempt = rounds(&mut works, first)?;
-    let Works { plans, storages, fixed, .. } = works;
-    Ok(Fix { attempt, plans, storages, fixed })
+    let Works { plans, written, fixed, .. } = works;
+    Ok(Fix { attempt, plans, storages: written, fixed })
 }
 
 /// How a run ended.
@@ -146,25 +148,6 @@ impl<A> Failed<A> {
     }
 }
 
-fn outcome(attempt: Attempt) -> Outcome<Attempt> {
-    if attempt.driven.exited.code == 0 {
-        return Outcome::Built(attempt);
-    }
-    if attempt.is_stopped() {
-        return Outcome::Stopped(attempt);
-    }
-    let mut storages: Vec<String> = Vec::new();
-    for failure in attempt.driven.graph.failures().into_iter().filter(|f| !f.cancelled) {
-        for target in failure.targets {
-            if !storages.contains(&target) {
-                storages.push(target);
-            }
-        }
-    }
-    let learnt = draft::learn(&attempt);
-    Outcome::Failed(Failed { attempt, storages, learnt })
-}
-
 /// The engine's world.
 struct Works<'a> {
     site: &'a Site<'a>,
@@ -172,23 +155,40 @@ struct Works<'a> {
     host: &'a mut Host,
     /// With what was added.
     storages: Vec<Storage>,
+    /// As the spec will describe them.
+    written: Vec<Storage>,
     plans: Vec<Plan>,
     fixed: Fixed,
 }
 
 impl Works<'_> {
-    /// Plans the storages under the names that `written` ones have.
-    fn plan(&mut self, written: &[Storage]) {
+    fn outcome(&mut self, mut attempt: Attempt) -> anyhow::Result<Outcome<Attempt>> {
+        if attempt.driven.exited.code == 0 {
+            return Ok(Outcome::Built(attempt));
+        }
+        if attempt.is_stopped() {
+            return Ok(Outcome::Stopped(attempt));
+        }
+        let mut storages: Vec<String> = Vec::new();
+        for failure in attempt.driven.graph.failures().into_iter().filter(|f| !f.cancelled) {
+            extend(&mut storages, &failure.targets);
+        }
+        let learnt = learn::learn(&mut attempt, self.site, &self.written, self.host)?;
+        Ok(Outcome::Failed(Failed { attempt, storages, learnt }))
+    }
+
+    /// Plans the storages under the names that the spec will give them.
+    fn plan(&mut self) {
         let named = |(storage, written): (&Storage, &Storage)| Plan {
             references: plan::plan(written).references,
             ..plan::plan(storage)
         };
-        self.plans = self.storages.iter().zip(written).map(named).collect();
+        self.plans = self.storages.iter().zip(&self.written).map(named).collect();
         super::build::add_arguments(&mut self.plans, &self.site.args.build_arg, self.host);
     }
 
     /// The storages as the spec will describe them.
-    fn written(&mut self, learnt: &[Learnt]) -> Vec<Storage> {
+    fn with(&mut self, learnt: &[Learnt]) -> Vec<Storage> {
         if let Ok(draft) = &mut self.fixed.draft {
             let (loaded, overrides) = (self.project.loaded, self.project.overrides);
             let written = draft
@@ -226,21 +226,14 @@ impl World for Works<'_> {
     fn build(&mut self, names: &[String], purpose: Purpose) -> anyhow::Result<Outcome<Attempt>> {
         let mut plans = self.plans.clone();
         plans.retain(|plan| names.contains(&plan.name));
-        Ok(outcome(self.site.build(&plans, purpose, self.host)?))
+        let attempt = self.site.build(&plans, purpose, self.host)?;
+        self.outcome(attempt)
     }
 
     fn add(&mut self, learnt: &[Learnt]) -> anyhow::Result<Vec<String>> {
-        let mut learnt = learnt.to_vec();
-        for learnt in &mut learnt {
-            let storage = self.storages.iter().find(|storage| storage.name == learnt.storage);
-            let needed = storage.map_or(&[][..], |storage| &storage.needed);
-            learnt.run.retain(|name| !is_needed(needed, Phase::Run, name));
-            learnt.build.retain(|name| !is_needed(needed, Phase::Build, name));
-        }
-        learnt.retain(|learnt| !(learnt.run.is_empty() && learnt.build.is_empty()));
-        let written = self.written(&learnt);
+        self.written = self.with(learnt);
         let mut grown = Vec::new();
-        for (storage, written) in self.storages.iter_mut().zip(&written) {
+        for (storage, written) in self.storages.iter_mut().zip(&self.written) {
             let run = new(&written.system_packages, &storage.system_packages, &storage.added.run);
             let build = new(&written.build_packages, &storage.build_packages, &storage.added.build);
             if run.is_empty() && build.is_empty() {
@@ -252,7 +245,12 @@ impl World for Works<'_> {
                 build_packages: build.clone(),
             };
             if !matches!(self.site.mode, Mode::Quiet | Mode::RawJson) {
-                self.host.term.note(&format!("`{}` gets what it lacks:", storage.name));
+                let own = learnt.iter().find(|learnt| learnt.storage == storage.name);
+                let cause =
+                    own.map_or("a list that it inherits grew", |learnt| learnt.cause.as_str());
+                self.host
+                    .term
+                    .note(&format!("{}: {cause}; adding and building again:", storage.name));
                 show(&report, self.host);
             }
             self.fixed.note(report);
@@ -260,13 +258,9 @@ impl World for Works<'_> {
             storage.added.build.extend(Some(build).filter(|build| !build.is_empty()));
             grown.push(storage.name.clone());
         }
-        self.plan(&written);
+        self.plan();
         Ok(grown)
     }
-}
-
-fn is_needed(needed: &[NeededPackage], phase: Phase, name: &String) -> bool {
-    needed.iter().any(|package| package.phase == phase && package.names.contains(name))
 }
 
 /// What is wanted and not there.

@@ -11,9 +11,11 @@ mod explanation;
 mod fix;
 pub mod init;
 pub mod install;
+mod learn;
 mod local_base;
 pub mod plan;
 mod registration;
+mod secrets;
 pub mod version;
 
 use std::path::{Path, PathBuf};

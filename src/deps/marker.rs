@@ -4,11 +4,7 @@
 //!
 //! **Invariant:** what only the image could tell (its kernel, its patch release) counts as true.
 
-use std::str::FromStr;
-
-use pep508_rs::{
-    ExtraName, MarkerEnvironment, MarkerEnvironmentBuilder, Requirement as Pep508, VerbatimUrl,
-};
+use pep508_rs::{ExtraName, MarkerEnvironment, MarkerEnvironmentBuilder};
 
 /// A requirement, read for what it asks of a system.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,7 +18,7 @@ pub struct Asked {
 /// Reads the line of a requirement. What is no requirement by name applies and has no extras.
 pub fn asked(line: &str, python: Option<(u8, u8)>, arch: &str) -> Asked {
     let (requirement, _) = line.split_once(" --hash").unwrap_or((line, ""));
-    let Ok(parsed) = Pep508::<VerbatimUrl>::from_str(requirement.trim()) else {
+    let Ok(parsed) = super::requirements::pep508(requirement) else {
         return Asked { extras: Vec::new(), applies: true };
     };
     // Without a known Python it is enough that one of those in use fits.

@@ -9,10 +9,13 @@ use std::path::Path;
 use std::str::FromStr;
 
 use pep440_rs::Operator;
-use pep508_rs::{MarkerTree, Requirement as Pep508, VerbatimUrl, VersionOrUrl};
+use pep508_rs::{MarkerTree, Pep508Error, Requirement as Pep508, VerbatimUrl, VersionOrUrl};
 
+use super::lines::{Purpose, beside, include, logical_lines};
+use super::local::{self, Local};
 use super::wheel::{self, Target, Way};
 use super::{lock, tables};
+use crate::access::{self, Indexes, userinfo};
 use crate::problem::{Place, Problem};
 
 /// One line for the installer.
@@ -22,6 +25,10 @@ pub struct Requirement {
     pub line: String,
     /// The distribution that it asks for, none for an option or a bare URL.
     pub distribution: Option<Distribution>,
+    /// The file or folder that it is.
+    pub local: Option<Local>,
+    /// Whether `-e` was written, which an image has no use for.
+    pub is_editable: bool,
     /// Where it was declared.
     pub place: Place,
     /// Whether it is from a lock, which names all that it needs too.
@@ -43,10 +50,29 @@ impl Requirement {
     pub fn without_hashes(&self) -> &str {
         self.line.split_once(HASH).map_or(self.line.as_str(), |(line, _)| line.trim_end())
     }
+
+    /// Whether git fetches it, and whether by ssh.
+    pub fn git(&self) -> Option<bool> {
+        let at = self.line.find("git+").filter(|_| self.local.is_none())?;
+        let is_url = at == 0 || self.line[..at].trim_end().ends_with('@');
+        is_url.then(|| self.line[at..].starts_with("git+ssh:"))
+    }
 }
 
 /// Hashes are pip's own, not part of PEP 508.
 const HASH: &str = " --hash";
+
+/// What a line of requirements is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
+pub enum Item {
+    /// Something to install, or an option for it.
+    Requirement(Requirement),
+    /// `--index-url`.
+    Index(String),
+    /// `--extra-index-url`.
+    ExtraIndex(String),
+}
 
 /// A distribution that a requirement names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -91,12 +117,27 @@ pub struct Requirements {
     pub wanted: Vec<Requirement>,
     /// What to keep to if it is installed (`-c`).
     pub constraints: Vec<Requirement>,
+    /// The indexes that are named among them.
+    pub indexes: Indexes,
 }
 
 impl Requirements {
-    /// The lines of the file that installs what is wanted.
-    pub fn wanted_lines(&self) -> impl Iterator<Item = String> {
-        self.wanted.iter().flat_map(|requirement| split_names(&requirement.line))
+    /// The lines of the file that installs what is wanted. `folder` is where local packages are
+    /// then.
+    pub fn wanted_lines(&self, folder: &str) -> impl Iterator<Item = String> {
+        self.wanted.iter().flat_map(move |requirement| match &requirement.local {
+            Some(local) => vec![local.line(folder)],
+            None => split_names(&requirement.line),
+        })
+    }
+
+    /// Takes in one line. As with pip, the last `--index-url` counts.
+    pub fn take(&mut self, item: Item) {
+        match item {
+            Item::Requirement(requirement) => self.wanted.push(requirement),
+            Item::Index(url) => self.indexes.default = Some(url),
+            Item::ExtraIndex(url) => self.indexes.extra.push(url),
+        }
     }
 
     /// Whether there is nothing to install.
@@ -125,16 +166,16 @@ impl Requirements {
     }
 }
 
-/// Options that may stand on a line of their own.
-const OPTIONS: [&str; 7] = [
-    "--index-url",
-    "-i",
-    "--extra-index-url",
-    "--no-index",
-    "--no-binary",
-    "--only-binary",
-    "--pre",
-];
+/// Options that may stand on a line of their own and go to the installer as they are.
+const OPTIONS: [&str; 4] = ["--no-index", "--no-binary", "--only-binary", "--pre"];
+
+/// The local packages that a file of requirements names, as paths relative to the spec.
+pub fn local_paths(text: &str, path: &str) -> Vec<String> {
+    let only = |wanted: &str| (wanted == path).then_some(text);
+    let mut into = Requirements::default();
+    read_file(path, &only, &mut into, &mut Vec::new());
+    into.wanted.into_iter().filter_map(|requirement| Some(requirement.local?.path)).collect()
+}
 
 /// The file that a lock is made from.
 const PYPROJECT: &str = "pyproject.toml";
@@ -156,7 +197,7 @@ fn is_toml(path: &str) -> bool {
     has_extension(path, "toml")
 }
 
-fn has_extension(path: &str, extension: &str) -> bool {
+pub(super) fn has_extension(path: &str, extension: &str) -> bool {
     Path::new(path).extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
 }
 
@@ -189,8 +230,8 @@ pub fn read_file<'a>(
     }
 }
 
-/// Reads one requirement of a list, or says what is wrong with it.
-pub fn read_one(text: &str, place: &Place, key: &str) -> Result<Requirement, Problem> {
+/// Reads one line of requirements, or says what is wrong with it.
+pub fn read_one(text: &str, place: &Place, key: &str) -> Result<Item, Problem> {
     let problem = |message: String, remedy: &str| Problem {
         key: Some(key.to_owned()),
         place: Some(place.clone()),
@@ -201,28 +242,61 @@ pub fn read_one(text: &str, place: &Place, key: &str) -> Result<Requirement, Pro
     if text.is_empty() || text.contains(['\n', '\r']) {
         return Err(problem("a requirement is not one line".to_owned(), "write one per item"));
     }
-    if has_password(text) {
-        return Err(problem(
-            format!("the URL in `{}` holds a password", without_password(text)),
-            "leave the password out: it would be stored in the image",
-        ));
-    }
     let made = |line: &str, distribution| Requirement {
         line: line.to_owned(),
         distribution,
+        local: None,
+        is_editable: false,
         place: place.clone(),
         locked: false,
     };
+    // Paths in the list of a spec are relative to the spec, those in a file to the file.
+    let beside = |path: &str| {
+        if key == "python_dependencies" { path.to_owned() } else { beside(&place.file, path) }
+    };
+    if let Some(local) = local::read(text, &beside) {
+        let (line, is_editable) = local::editable(text);
+        let distribution = local.name.clone().map(|name| Distribution {
+            name,
+            conditional: text.contains(';'),
+            direct: true,
+            ..Distribution::default()
+        });
+        let local = Some(local);
+        return Ok(Item::Requirement(Requirement {
+            local,
+            is_editable,
+            ..made(line, distribution)
+        }));
+    }
+    let (text, is_editable) = match local::editable(text) {
+        (rest, true) if rest.starts_with("git+") => (rest, true),
+        _ => (text, false),
+    };
     if text.starts_with('-') {
         let option = text.split(['=', ' ']).next().unwrap_or(text);
-        return if OPTIONS.contains(&option) {
-            Ok(made(text, None))
-        } else {
-            Err(problem(
+        let value = text[option.len()..].trim_start_matches(['=', ' ']).trim();
+        let index =
+            || access::index_url(value).map_err(|(message, remedy)| problem(message, &remedy));
+        return match option {
+            "--index-url" | "-i" => Ok(Item::Index(index()?)),
+            "--extra-index-url" => Ok(Item::ExtraIndex(index()?)),
+            _ if OPTIONS.contains(&option) => Ok(Item::Requirement(made(text, None))),
+            _ => Err(problem(
                 format!("the option `{option}` cannot be used here"),
-                "write a requirement such as \"pandas>=2\"; local projects go in `files`",
-            ))
+                "write a requirement such as \"pandas>=2\" or \"./libs/mylib\"",
+            )),
         };
+    }
+    if has_password(text) {
+        return Err(problem(
+            format!("the URL in `{}` holds a password", without_password(text)),
+            if text.contains("git+") {
+                "write ${NAME} there, with the name of a variable that you set where you build"
+            } else {
+                "leave it out; the URL of an index in `extra_index_urls` may have one"
+            },
+        ));
     }
     let bare = text.split([' ', ';']).next().unwrap_or(text);
     let is_url = ["git+", "https://", "http://"].iter().any(|scheme| bare.starts_with(scheme));
@@ -234,20 +308,10 @@ pub fn read_one(text: &str, place: &Place, key: &str) -> Result<Requirement, Pro
             direct: true,
             ..Distribution::default()
         });
-        return Ok(made(text, distribution));
-    }
-    let is_path = text.starts_with(['.', '/', '~'])
-        || bare.starts_with("file:")
-        || has_extension(bare, "whl")
-        || bare.ends_with(".tar.gz");
-    if is_path {
-        return Err(problem(
-            format!("`{text}` is a local path"),
-            "copy it with `files`, or publish it and name its distribution",
-        ));
+        return Ok(Item::Requirement(Requirement { is_editable, ..made(text, distribution) }));
     }
     let (requirement, _) = text.split_once(HASH).unwrap_or((text, ""));
-    match Pep508::<VerbatimUrl>::from_str(requirement.trim()) {
+    match pep508(requirement) {
         Ok(parsed) => {
             let distribution = Distribution {
                 name: parsed.name.to_string(),
@@ -256,7 +320,7 @@ pub fn read_one(text: &str, place: &Place, key: &str) -> Result<Requirement, Pro
                 direct: true,
                 ..Distribution::default()
             };
-            Ok(made(text, Some(distribution)))
+            Ok(Item::Requirement(made(text, Some(distribution))))
         }
         Err(error) => {
             let reason = error.message.to_string();
@@ -279,6 +343,12 @@ fn pinned(requirement: &Pep508<VerbatimUrl>) -> Option<String> {
     (*only.operator() == Operator::Equal).then(|| only.version().to_string())
 }
 
+/// Reads a requirement of PEP 508. The parser would put in the variables of this machine that a URL
+/// names, which is for uv to do where it runs.
+pub(super) fn pep508(text: &str) -> Result<Pep508<VerbatimUrl>, Pep508Error<VerbatimUrl>> {
+    Pep508::from_str(&text.trim().replace("${", ""))
+}
+
 /// The normalised name of a distribution, by PEP 503.
 pub fn normalise(name: &str) -> String {
     let mut result = String::new();
@@ -292,12 +362,6 @@ pub fn normalise(name: &str) -> String {
         }
     }
     result
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Purpose {
-    Install,
-    Constrain,
 }
 
 struct Reader<'a, 'b> {
@@ -332,81 +396,39 @@ impl Reader<'_, '_> {
                 continue;
             }
             match read_one(&text, &place, "requirements") {
-                Ok(requirement) if purpose == Purpose::Constrain => {
-                    self.into.constraints.push(requirement);
+                Ok(Item::Requirement(requirement)) if purpose == Purpose::Constrain => {
+                    if requirement.local.is_some() {
+                        self.problems.push(Problem {
+                            key: Some("requirements".to_owned()),
+                            place: Some(requirement.place),
+                            message: format!("the constraint `{}` is a path", requirement.line),
+                            remedy: "constrain its version, as \"name==1.0\"".to_owned(),
+                        });
+                    } else {
+                        self.into.constraints.push(requirement);
+                    }
                 }
-                Ok(requirement) => self.into.wanted.push(requirement),
+                Ok(item) => self.into.take(item),
                 Err(problem) => self.problems.push(problem),
             }
         }
     }
 }
 
-/// Lines joined at `\`, without comments and empty ones, each with its first line's number.
-fn logical_lines(text: &str) -> Vec<(usize, String)> {
-    let mut lines = Vec::new();
-    let mut open: Option<(usize, String)> = None;
-    for (at, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
-        let (start, mut joined) = open.take().unwrap_or((at + 1, String::new()));
-        let is_comment = line.trim_start().starts_with('#');
-        if let (Some(head), false) = (line.strip_suffix('\\'), is_comment) {
-            joined.push_str(head);
-            open = Some((start, joined));
-            continue;
-        }
-        joined.push_str(line);
-        lines.push((start, joined));
-    }
-    lines.extend(open);
-    let clean = lines.into_iter().map(|(at, line)| (at, without_comment(&line).trim().to_owned()));
-    clean.filter(|(_, line)| !line.is_empty()).collect()
-}
-
-/// A `#` begins a comment at the start of a line or after a space: URLs hold others.
-fn without_comment(line: &str) -> &str {
-    let mut before = ' ';
-    for (at, c) in line.char_indices() {
-        if c == '#' && before.is_whitespace() {
-            return &line[..at];
-        }
-        before = c;
-    }
-    line
-}
-
-fn include(line: &str) -> Option<(Purpose, &str)> {
-    let after = |flags: [&str; 2]| {
-        let short = line.strip_prefix(flags[0]);
-        let rest = line.strip_prefix(flags[1]).or(short)?;
-        Some(rest.trim_start_matches([' ', '\t', '=']).trim())
-    };
-    let install = after(["-r", "--requirement"]).map(|path| (Purpose::Install, path));
-    install.or_else(|| after(["-c", "--constraint"]).map(|path| (Purpose::Constrain, path)))
-}
-
-fn beside(path: &str, target: &str) -> String {
-    match path.rsplit_once('/') {
-        Some((folder, _)) if !target.starts_with('/') => format!("{folder}/{target}"),
-        _ => target.to_owned(),
-    }
-}
-
-fn credentials(text: &str) -> Option<(usize, usize)> {
-    let start = text.find("://")? + 3;
-    let host_end = text[start..].find(['/', ' ', '?', '#']).map_or(text.len(), |at| start + at);
-    let at = text[start..host_end].rfind('@')?;
-    Some((start, start + at))
-}
-
-/// `git+ssh://git@host` names a user, which is no secret.
+/// `git+ssh://git@host` names a user, which is no secret; nor is the name of a variable, which uv
+/// takes from its environment and git from uv.
 fn has_password(text: &str) -> bool {
-    credentials(text).is_some_and(|(start, end)| {
-        !text[..start].ends_with("ssh://") || text[start..end].contains(':')
-    })
+    let Some((start, end)) = userinfo(text) else { return false };
+    let before = &text[..start];
+    if before.ends_with("ssh://") {
+        return text[start..end].contains(':');
+    }
+    !before.contains("git+")
+        || access::check_credentials(&text[before.find("git+").unwrap_or(0)..]).is_err()
 }
 
 fn without_password(text: &str) -> String {
-    match credentials(text) {
+    match userinfo(text) {
         Some((start, end)) => format!("{}…{}", &text[..start], &text[end..]),
         None => text.to_owned(),
     }
@@ -463,12 +485,48 @@ mod tests {
     fn what_cannot_be_installed_is_said_with_its_line() {
         let (_, _, problems) = read(&[(
             "r.txt",
-            "-e .\n./x.whl\nfoo=1\nhttps://u:secret@example.org/x.whl\n-r none.txt\n",
+            "--pre-x\n-i https://u:secret@h/\nfoo=1\nhttps://u:secret@example.org/x.whl\n\
+             -r none.txt\ngit+https://u:secret@example.org/x.git\n\
+             https://${TOKEN}@example.org/x.whl\n",
         )]);
-        assert_eq!(problems.len(), 5, "{problems:#?}");
+        assert_eq!(problems.len(), 7, "{problems:#?}");
         for (at, problem) in problems.iter().enumerate() {
             assert!(problem.starts_with(&format!("r.txt:{}: ", at + 1)), "{problem}");
             assert!(!problem.contains("secret"), "{problem}");
+        }
+    }
+
+    #[test]
+    fn indexes_are_taken_out() {
+        let text = "--index-url=https://one.example.org/\n--extra-index-url \
+                    https://${TOKEN}@two.example.org/\na\n-i https://three.example.org/\n";
+        let mut into = Requirements::default();
+        let mut problems = Vec::new();
+        read_file("r.txt", &|_| Some(text), &mut into, &mut problems);
+        assert_eq!(problems, []);
+        assert_eq!(into.wanted_lines("/l").collect::<Vec<_>>(), ["a"]);
+        let indexes = Indexes {
+            default: Some("https://three.example.org/".to_owned()),
+            extra: vec!["https://${TOKEN}@two.example.org/".to_owned()],
+        };
+        assert_eq!(into.indexes, indexes);
+    }
+
+    #[test]
+    fn what_git_fetches() {
+        let place = Place { file: "s".into(), line: 1 };
+        for (text, git) in [
+            ("git+https://example.org/x.git", Some(false)),
+            ("-e git+ssh://git@example.org/x.git#egg=x", Some(true)),
+            ("x @ git+https://${TOKEN}@example.org/x.git@v1", Some(false)),
+            // A variable that is set here, to what no URL may hold.
+            ("x @ git+https://me:${PATH}@example.org/x.git", Some(false)),
+            ("git-plus>1", None),
+            ("./git+ssh:x", None),
+        ] {
+            let Ok(Item::Requirement(read)) = read_one(text, &place, "k") else { panic!("{text}") };
+            assert_eq!(read.git(), git, "{text}");
+            assert_eq!(read.is_editable, text.starts_with("-e"), "{text}");
         }
     }
 
@@ -522,11 +580,11 @@ mod tests {
             ("psycopg2 @ https://example.org/p.whl", "psycopg2", false),
             ("a; python_version < '3'", "a", true),
         ] {
-            let read = read_one(text, &place, "k").map(|requirement| requirement.distribution);
+            let Ok(Item::Requirement(read)) = read_one(text, &place, "k") else { panic!("{text}") };
             let name = name.to_owned();
             let wanted =
                 Distribution { name, conditional, direct: true, ..Distribution::default() };
-            assert_eq!(read, Ok(Some(wanted)), "{text}");
+            assert_eq!(read.distribution, Some(wanted), "{text}");
         }
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! **Invariant:** lines are those of the file that the text came from.
 
-use super::requirements::{Requirement, read_one};
+use super::requirements::{Item, Requirement, normalise, read_one};
 use crate::problem::{Place, Problem};
 use crate::spec::document::{self, Node, Table};
 
@@ -51,6 +51,16 @@ pub fn declares_dependencies(text: &str) -> bool {
     let project = table.get("project").map(|entry| &entry.value.node);
     matches!(project, Some(Node::Table(project)) if project.get("dependencies").is_some())
         && errors.is_empty()
+}
+
+/// The name that the project of a pyproject.toml gives itself, normalised.
+pub fn project_name(text: &str) -> Option<String> {
+    let (table, _) = document::from_toml(text, "pyproject.toml");
+    let Node::Table(project) = &table.get("project")?.value.node else { return None };
+    match &project.get("name")?.value.node {
+        Node::String(name) => Some(normalise(name)),
+        _ => None,
+    }
 }
 
 /// The dependencies of a script's block; none where it has none.
@@ -111,7 +121,13 @@ fn dependencies(fields: &Table, path: &str, problems: &mut Vec<Problem>) -> Vec<
             continue;
         };
         match read_one(text, &place, "requirements") {
-            Ok(requirement) => result.push(requirement),
+            Ok(Item::Requirement(requirement)) => result.push(requirement),
+            Ok(Item::Index(_) | Item::ExtraIndex(_)) => problems.push(Problem {
+                key: Some("requirements".to_owned()),
+                place: Some(Place { file: path.to_owned(), line: item.line }),
+                message: format!("`{text}` is no dependency"),
+                remedy: "write it as `index_url` or `extra_index_urls` of the spec".to_owned(),
+            }),
             Err(problem) => problems.push(problem),
         }
     }

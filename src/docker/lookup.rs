@@ -18,7 +18,7 @@ use crate::error::Error;
 const PROGRAM: &str = include_str!("../runtime/image/lookup.sh");
 const ANSWER: &str = "flowstorage-answer.txt";
 /// Whoever waits for an explanation does not wait longer.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What is asked, and where.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +37,8 @@ pub struct Question<'a> {
     pub literals: Vec<String>,
     /// One of these, extended regular expressions, matches every line that answers.
     pub patterns: Vec<String>,
+    /// What leaves nothing to ask once each of these matched.
+    pub exact: Vec<String>,
 }
 
 /// What the base says.
@@ -46,6 +48,8 @@ pub struct Answer {
     pub codename: Option<String>,
     /// Whether it has apt.
     pub has_apt: bool,
+    /// How many lists of contents were read.
+    pub lists: usize,
     /// Lines of the lists of contents.
     pub lines: Vec<String>,
 }
@@ -102,6 +106,7 @@ fn write(folder: &Path, question: &Question<'_>) -> std::io::Result<()> {
         ("lookup.sh", PROGRAM.to_owned()),
         ("literals", lines(&question.literals)),
         ("patterns", lines(&question.patterns)),
+        ("exact", lines(&question.exact)),
     ] {
         fs::write(folder.join(name), text)?;
     }
@@ -149,6 +154,7 @@ fn read(text: &str) -> Answer {
                 answer.codename = (!name.is_empty()).then(|| name.to_owned());
             }
             Some(("apt", has)) => answer.has_apt = has == "yes",
+            Some(("lists", count)) => answer.lists = count.parse().unwrap_or_default(),
             _ => answer.lines.push(line.to_owned()),
         }
     }
@@ -161,10 +167,11 @@ mod tests {
 
     #[test]
     fn an_answer_is_read() {
-        let text = "codename=bookworm\napt=yes\nusr/include/uhd.h  libdevel/libuhd-dev\n";
+        let text = "codename=bookworm\napt=yes\nlists=2\nusr/include/uhd.h  libdevel/libuhd-dev\n";
         let expected = Answer {
             codename: Some("bookworm".to_owned()),
             has_apt: true,
+            lists: 2,
             lines: vec!["usr/include/uhd.h  libdevel/libuhd-dev".to_owned()],
         };
         assert_eq!(read(text), expected);

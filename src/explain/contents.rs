@@ -6,6 +6,8 @@
 //!
 //! **Invariant:** the answer depends on the lines alone, not on their order.
 
+use regex::Regex;
+
 use super::{Missing, MissingKind};
 
 /// Characters that mean something else in a regular expression of POSIX.
@@ -22,21 +24,40 @@ pub fn literal(missing: &Missing) -> String {
 
 /// An extended regular expression of POSIX that only lines match that answer.
 pub fn pattern(missing: &Missing) -> String {
-    let escape = |text: &str| -> String {
-        let escaped = |c: char| {
-            let special = SPECIAL.contains(c).then_some('\\');
-            special.into_iter().chain([c])
-        };
-        text.chars().flat_map(escaped).collect()
-    };
-    let name = escape(&missing.name);
+    let name = escaped(missing);
     let path = match missing.kind {
         MissingKind::Header => format!("usr/.*include/(.*/)?{name}"),
-        MissingKind::PkgConfig => format!("usr/.*pkgconfig/{name}\\.pc"),
+        MissingKind::PkgConfig => format!("usr/.*pkgconfig/{name}"),
         MissingKind::Program => format!("(usr/)?(s?bin|games)/{name}"),
-        MissingKind::Library => format!("(usr/)?lib.*/{}", escape(&library_file(&missing.name))),
+        MissingKind::Library => format!("(usr/)?lib.*/{name}"),
     };
     format!("^(\\./)?{path}[[:space:]]")
+}
+
+/// The same for the places where compilers, linkers and shells look first: none is better.
+pub fn exact(missing: &Missing) -> String {
+    let name = escaped(missing);
+    let path = match missing.kind {
+        MissingKind::Header => format!("usr/include/({TRIPLET}/)?{name}"),
+        MissingKind::PkgConfig => format!("usr/(lib/({TRIPLET}/)?|share/)pkgconfig/{name}"),
+        MissingKind::Program => format!("(usr/)?s?bin/{name}"),
+        MissingKind::Library => format!("(usr/)?lib/({TRIPLET}/)?{name}"),
+    };
+    format!("^(\\./)?{path}[[:space:]]")
+}
+
+/// A folder for one architecture.
+const TRIPLET: &str = "[a-z0-9_]+-linux-gnu[a-z0-9]*";
+
+/// The file's name as a part of an expression.
+fn escaped(missing: &Missing) -> String {
+    let name = match missing.kind {
+        MissingKind::Header | MissingKind::Program => missing.name.clone(),
+        MissingKind::PkgConfig => format!("{}.pc", missing.name),
+        MissingKind::Library => library_file(&missing.name),
+    };
+    let escaped = |c: char| SPECIAL.contains(c).then_some('\\').into_iter().chain([c]);
+    name.chars().flat_map(escaped).collect()
 }
 
 /// `-lfoo` links with `libfoo.so`.
@@ -46,7 +67,9 @@ fn library_file(name: &str) -> String {
 
 /// The package that has what is missing, among lines of the lists.
 pub fn best<S: AsRef<str>>(missing: &Missing, lines: &[S]) -> Option<String> {
-    let candidates = lines.iter().filter_map(|line| read(line.as_ref())).flat_map(|(path, all)| {
+    let answers = Regex::new(&pattern(missing)).ok()?;
+    let lines = lines.iter().map(AsRef::as_ref).filter(|line| answers.is_match(line));
+    let candidates = lines.filter_map(read).flat_map(|(path, all)| {
         all.split(',').filter_map(move |entry| {
             let (section, package) = entry.rsplit_once('/').unwrap_or(("", entry));
             Some((rank(missing, path, section, package)?, package))
@@ -77,11 +100,7 @@ fn rank(missing: &Missing, path: &str, section: &str, package: &str) -> Option<R
         }
         MissingKind::Library => (&["usr/lib/", "lib/"], library_file(name), name.starts_with("-l")),
     };
-    let before = path.strip_suffix(file.as_str())?;
-    if !before.ends_with('/') {
-        return None;
-    }
-    let place = without_triplet(before);
+    let place = without_triplet(path.strip_suffix(file.as_str())?);
     let at = places.iter().position(|known| *known == place).unwrap_or(places.len());
     let is_odd =
         if is_for_building { !package.ends_with("-dev") } else { package.ends_with("-dev") };
@@ -110,8 +129,6 @@ fn stem(missing: &Missing) -> String {
 
 #[cfg(test)]
 mod tests {
-    use regex::Regex;
-
     use super::*;
     use crate::storage::Phase;
 
@@ -127,6 +144,11 @@ mod tests {
         assert_eq!(best(&missing, &reversed).as_deref(), expected, "{name}");
         // What would be answered is what is asked for.
         let pattern = Regex::new(&pattern(&missing)).unwrap();
+        let exactly = Regex::new(&exact(&missing)).unwrap();
+        assert!(
+            lines.iter().all(|line| !exactly.is_match(line) || pattern.is_match(line)),
+            "{name}"
+        );
         for line in lines {
             let asked = pattern.is_match(line) && line.contains(&literal(&missing));
             assert_eq!(asked, best(&missing, &[line]).is_some(), "{line}");
@@ -150,6 +172,7 @@ mod tests {
             Header,
             "png.h",
             &[
+                "usr/lib/include/png.h               libdevel/png-dev",
                 "usr/include/x86_64-linux-gnu/png.h  libdevel/libpng-dev",
                 "usr/include/png.h                   non-free/libdevel/libpng-x-dev,misc/png",
             ],
@@ -187,6 +210,26 @@ mod tests {
             &["./usr/bin/g++ devel/g++", "usr/sbin/g++ devel/other", "usr/games/g++ games/x"],
             Some("g++"),
         );
+    }
+
+    #[test]
+    fn what_is_exact_needs_no_other_list() {
+        let exactly = |kind, name: &str, line: &str| {
+            Regex::new(&exact(&missing(kind, name))).unwrap().is_match(line)
+        };
+        for (kind, name, path, expected) in [
+            (MissingKind::Header, "a/b.h", "usr/include/a/b.h", true),
+            (MissingKind::Header, "a/b.h", "usr/include/x86_64-linux-gnu/a/b.h", true),
+            (MissingKind::Header, "a/b.h", "usr/include/c/a/b.h", false),
+            (MissingKind::Library, "-lfoo", "usr/lib/aarch64-linux-gnu/libfoo.so", true),
+            (MissingKind::Library, "libfoo.so.1", "lib/arm-linux-gnueabihf/libfoo.so.1", true),
+            (MissingKind::Library, "libfoo.so.1", "usr/lib/foo/libfoo.so.1", false),
+            (MissingKind::PkgConfig, "foo", "usr/share/pkgconfig/foo.pc", true),
+            (MissingKind::Program, "foo", "usr/games/foo", false),
+            (MissingKind::Program, "foo", "sbin/foo", true),
+        ] {
+            assert_eq!(exactly(kind, name, &format!("{path}  x/y")), expected, "{path}");
+        }
     }
 
     #[test]

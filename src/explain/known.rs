@@ -11,11 +11,11 @@ use crate::storage::Phase;
 pub(super) fn name_in(release: Release, name: &str) -> String {
     let known = packages::package(name);
     let names = known.map(|package| package.names).unwrap_or_default();
-    let named = match release {
+    let chosen = match release {
         Release::Bookworm => names.first(),
         Release::Trixie => names.last(),
     };
-    named.map_or_else(|| name.to_owned(), |name| (*name).to_owned())
+    chosen.map_or_else(|| name.to_owned(), |name| (*name).to_owned())
 }
 
 /// What a package is on a distribution that is not Debian's.

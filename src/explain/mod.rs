@@ -13,9 +13,11 @@ mod known;
 mod log;
 mod table;
 
+use std::sync::LazyLock;
+
 use crate::storage::Phase;
 use log::Log;
-use table::Match;
+use table::{Match, Table};
 
 /// Why a build failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,14 +137,18 @@ pub fn base(log: &str) -> Option<String> {
     Log::read(log).bases.pop()
 }
 
+static STEPS: LazyLock<Table> = LazyLock::new(Table::of_steps);
+static BUILDERS: LazyLock<Table> = LazyLock::new(Table::of_builders);
+
 fn read(log: &Log) -> Option<Explanation> {
-    let of_step = table::first(&table::of_steps(), &log.step);
-    let found = of_step.or_else(|| table::first(&table::of_builders(), &log.builder))?;
+    let found = STEPS.first(&log.step).or_else(|| BUILDERS.first(&log.builder))?;
     let distribution = failed::distribution(&log.step);
-    let Match { line, cause, mut fix, mut missing, retry } = found;
+    let Match { line, cause, mut fix, mut missing, retry, .. } = found;
     if distribution.is_some() {
         // What is called while a package is built is needed nowhere else.
-        missing.iter_mut().for_each(|missing| missing.phase = Phase::Build);
+        for missing in &mut missing {
+            missing.phase = Phase::Build;
+        }
     }
     let is_about_packages = !fix.build.is_empty() || !missing.is_empty();
     known::answer(&mut fix, &missing);
@@ -173,6 +179,17 @@ impl Explanation {
     /// Whether the packages to add have other names in another release.
     pub fn depends_on_release(&self) -> bool {
         self.fix.build.iter().chain(&self.fix.run).any(|name| known::is_renamed(name))
+    }
+
+    /// Moves everything that is needed into the image: what failed runs there.
+    pub fn move_to_run(&mut self) {
+        let build = std::mem::take(&mut self.fix.build);
+        self.fix.run.extend(build);
+        self.fix.run.sort();
+        self.fix.run.dedup();
+        for missing in &mut self.missing {
+            missing.phase = Phase::Run;
+        }
     }
 
     /// Calls the packages as a release does.

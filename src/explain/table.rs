@@ -18,12 +18,22 @@ pub(super) struct Row {
     cause: &'static str,
     build: &'static str,
     run: &'static str,
-    advice: &'static str,
+    pub(super) advice: &'static str,
+}
+
+impl Row {
+    /// The packages that it adds.
+    #[cfg(test)]
+    pub(super) fn packages(&self) -> impl Iterator<Item = &'static str> {
+        let cells = self.build.split(',').chain(self.run.split(','));
+        cells.filter(|name| !name.is_empty())
+    }
 }
 
 /// A row that a line matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Match {
+    pub(super) row: usize,
     pub(super) line: String,
     pub(super) cause: String,
     pub(super) fix: Fix,
@@ -32,14 +42,11 @@ pub(super) struct Match {
     pub(super) retry: bool,
 }
 
-/// What steps of a build say.
-pub(super) fn of_steps() -> Vec<Row> {
-    rows(include_str!("data/signatures.tsv"))
-}
-
-/// What builder, registry and engine say.
-pub(super) fn of_builders() -> Vec<Row> {
-    rows(include_str!("data/builder.tsv"))
+/// A table that lines can be compared with.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) rows: Vec<Row>,
+    patterns: RegexSet,
 }
 
 fn rows(table: &'static str) -> Vec<Row> {
@@ -51,16 +58,36 @@ fn rows(table: &'static str) -> Vec<Row> {
     table.lines().skip(1).map(row).collect()
 }
 
-/// The first row that a line matches, with every other line that matches it.
-pub(super) fn first(rows: &[Row], lines: &[String]) -> Option<Match> {
-    let set = RegexSet::new(rows.iter().map(|row| row.pattern)).ok()?;
-    let readable = || lines.iter().filter(|line| line.len() <= MAX_LINE);
-    let row_of = |line: &String| set.matches(line).iter().next();
-    let at = readable().filter_map(row_of).min()?;
-    let row = &rows[at];
+impl Table {
+    /// What steps of a build say.
+    pub(super) fn of_steps() -> Self {
+        Self::new(rows(include_str!("data/signatures.tsv")))
+    }
+
+    /// What builder, registry and engine say.
+    pub(super) fn of_builders() -> Self {
+        Self::new(rows(include_str!("data/builder.tsv")))
+    }
+
+    fn new(rows: Vec<Row>) -> Self {
+        // A table with a pattern that is none would know nothing: a test reads each.
+        let patterns = RegexSet::new(rows.iter().map(|row| row.pattern));
+        Self { rows, patterns: patterns.unwrap_or_default() }
+    }
+
+    /// The first row that a line matches, with every other line that matches it.
+    pub(super) fn first(&self, lines: &[String]) -> Option<Match> {
+        let readable = || lines.iter().filter(|line| line.len() <= MAX_LINE);
+        let row_of = |line: &String| self.patterns.matches(line).iter().next();
+        let at = readable().filter_map(row_of).min()?;
+        matched(at, &self.rows[at], readable())
+    }
+}
+
+fn matched<'l>(at: usize, row: &Row, lines: impl Iterator<Item = &'l String>) -> Option<Match> {
     let pattern = Regex::new(row.pattern).ok()?;
     let matching: Vec<(&String, Captures<'_>)> =
-        readable().filter_map(|line| Some((line, pattern.captures(line)?))).collect();
+        lines.filter_map(|line| Some((line, pattern.captures(line)?))).collect();
     let (line, captures) = matching.first()?;
     let mut missing: Vec<Missing> = Vec::new();
     for one in matching.iter().flat_map(|(_, captures)| missing_of(&pattern, captures)) {
@@ -69,6 +96,7 @@ pub(super) fn first(rows: &[Row], lines: &[String]) -> Option<Match> {
         }
     }
     Some(Match {
+        row: at,
         line: line.trim().to_owned(),
         cause: filled(row.cause, &pattern, captures),
         fix: Fix {
@@ -132,7 +160,7 @@ mod tests {
 
     #[test]
     fn every_row_is_whole_and_its_pattern_sound() {
-        for row in of_steps().iter().chain(&of_builders()) {
+        for row in Table::of_steps().rows.iter().chain(&Table::of_builders().rows) {
             assert!(Regex::new(row.pattern).is_ok(), "{}", row.pattern);
             assert!(!row.cause.is_empty() && !row.cause.ends_with('.'), "{}", row.cause);
             assert!(!row.advice.ends_with('.') || row.advice.ends_with(".."), "{}", row.advice);
@@ -149,14 +177,15 @@ mod tests {
             "a.c:1:10: fatal error: one.h: No such file or directory",
         ]
         .map(str::to_owned);
-        let found = first(&of_steps(), &lines).unwrap();
+        let steps = Table::of_steps();
+        let found = steps.first(&lines).unwrap();
         assert_eq!(found.line, lines[0]);
         assert_eq!(found.cause, "the header `one.h` is missing");
         let names: Vec<&str> = found.missing.iter().map(|missing| missing.name.as_str()).collect();
         assert_eq!(names, ["one.h", "two/two.h"]);
 
         let specific = "c.c:1:10: fatal error: libpq-fe.h: No such file or directory".to_owned();
-        let found = first(&of_steps(), &[&lines[..], &[specific]].concat()).unwrap();
+        let found = steps.first(&[&lines[..], &[specific]].concat()).unwrap();
         assert_eq!(found.cause, "the headers of PostgreSQL's client library are missing");
         assert_eq!(found.missing, []);
     }
@@ -164,6 +193,6 @@ mod tests {
     #[test]
     fn a_wall_of_text_is_no_message() {
         let wall = format!("{} fatal error: x.h: No such file", "x".repeat(MAX_LINE));
-        assert_eq!(first(&of_steps(), &[wall]), None);
+        assert_eq!(Table::of_steps().first(&[wall]), None);
     }
 }

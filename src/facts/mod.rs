@@ -3,6 +3,7 @@
 //! **Invariant:** the only look at the user's files before the context is staged; nothing is
 //! decided here.
 
+mod local;
 pub mod modules;
 mod scripts;
 
@@ -16,11 +17,13 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::deps;
+use crate::deps::requirements::{Item, Requirement};
 use crate::python::SyntaxError;
 use crate::python::imports;
 use crate::python::script::Script;
 use crate::spec::{SpecFile, StorageSpec};
 
+pub use local::LocalPackage;
 use modules::{Mentioned, Modules};
 pub use scripts::read_script;
 
@@ -60,6 +63,13 @@ pub struct Facts {
     pub outside: BTreeMap<String, Vec<Mentioned>>,
     /// What each path of `modules` holds.
     pub given_modules: BTreeMap<String, Modules>,
+    /// The local packages that requirements name, by their paths.
+    pub local_packages: BTreeMap<String, LocalPackage>,
+    /// Where the files of secrets and keys are that only buildx reads, by the path as the spec has
+    /// it.
+    pub places: BTreeMap<String, PathBuf>,
+    /// The user's own file of known hosts, if there is one.
+    pub known_hosts: Option<PathBuf>,
 }
 
 /// The folder of the project that a script is part of, or else its own.
@@ -154,6 +164,9 @@ pub const PYTHON_VERSION_FILES: [&str; 2] = [".python-version", "pyproject.toml"
 /// The requirements of a flow script that comes without a spec.
 pub const REQUIREMENTS_FILE: &str = "requirements.txt";
 
+/// The key whose requirements are relative to the spec itself.
+const DEPENDENCIES: &str = "python_dependencies";
+
 /// A flow script by its path in a spec, as it was read.
 pub type ReadScript = (String, Result<Script, SyntaxError>);
 
@@ -172,6 +185,7 @@ pub fn gather(spec: &SpecFile, machine: Machine<'_>, read: Option<ReadScript>) -
         for name in std::iter::once(REQUIREMENTS_FILE).chain(deps::lock::NAMES) {
             gatherer.requirements(name);
         }
+        gatherer.local_packages(PYTHON_VERSION_FILES[1]);
     }
     for storage in &spec.storages {
         gatherer.storage(storage);
@@ -215,11 +229,50 @@ impl Gatherer<'_> {
         for requirements in storage.requirements.iter().flat_map(|list| &list.value) {
             self.requirements(&requirements.value);
         }
+        for item in storage.python_dependencies.iter().flat_map(|list| &list.value) {
+            let local = deps::requirements::read_one(&item.value, &item.place, DEPENDENCIES);
+            if let Ok(Item::Requirement(Requirement { local: Some(local), .. })) = local {
+                self.local_package(&local.path);
+            }
+        }
         for pair in storage.files.iter().flat_map(|files| &files.value) {
             self.path(&pair.key, Need::Bytes);
         }
         for (path, is_key) in storage.files_in_tables() {
             self.path(path, if is_key { Need::Text } else { Need::Bytes });
+        }
+        self.access(storage);
+    }
+
+    /// What the build fetches with: the text of certificates, the places of the rest.
+    fn access(&mut self, storage: &StorageSpec) {
+        for certificate in storage.ca_certificates.iter().flat_map(|list| &list.value) {
+            self.path(&certificate.value, Need::Text);
+        }
+        let secrets = storage.build_secrets.iter().flat_map(|secrets| &secrets.value);
+        let secrets = secrets.filter_map(|pair| pair.value.strip_prefix("src="));
+        let keys = storage.ssh.iter().flat_map(|list| &list.value);
+        let keys = keys.filter_map(|entry| Some(entry.value.split_once('=')?.1));
+        for path in secrets.chain(keys.flat_map(|paths| paths.split(','))) {
+            let place = normalised(&self.absolute(path));
+            self.facts.places.insert(path.to_owned(), place);
+        }
+        let known_hosts = self.machine.home.map(|home| home.join(".ssh/known_hosts"));
+        self.facts.known_hosts = known_hosts.filter(|path| path.is_file());
+    }
+
+    /// The local packages that a file of requirements, or the block of a script, names.
+    fn local_packages(&mut self, path: &str) {
+        let text = self.facts.text(path).unwrap_or_default();
+        for local in deps::requirements::local_paths(text, path) {
+            self.local_package(&local);
+        }
+    }
+
+    fn local_package(&mut self, path: &str) {
+        if !self.facts.local_packages.contains_key(path) {
+            let found = local::look_at(&normalised(&self.absolute(path)));
+            self.facts.local_packages.insert(path.to_owned(), found);
         }
     }
 
@@ -232,6 +285,7 @@ impl Gatherer<'_> {
         if file_text.is_none() {
             return;
         }
+        self.local_packages(path);
         if !self.facts.scripts.contains_key(path) {
             let script = read_script(&source, self.folder, self.machine);
             self.facts.scripts.insert(path.to_owned(), script);
@@ -266,6 +320,7 @@ impl Gatherer<'_> {
             if let Found::File(FileFact { text: Some(text), .. }) = self.facts.at(&path) {
                 pending.extend(deps::requirements::included(text, &path));
             }
+            self.local_packages(&path);
         }
     }
 

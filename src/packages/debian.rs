@@ -11,7 +11,7 @@ const TABLE: &str = include_str!("data/debian.tsv");
 pub struct Package {
     /// Its name on Debian 12, then the one on Debian 13 where that is another.
     pub names: Vec<&'static str>,
-    /// What it is on any distribution, as "PostgreSQL client library, headers".
+    /// What it is on any distribution, as "libxml2, headers".
     pub generic: &'static str,
 }
 

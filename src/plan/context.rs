@@ -177,7 +177,8 @@ pub(super) fn entries(storage: &Storage) -> Vec<ContextEntry> {
     system(storage, &mut text);
     if super::installs(storage) {
         let lines = |lines: Vec<&str>| lines.iter().flat_map(|line| [line, "\n"]).collect();
-        let wanted: Vec<String> = storage.requirements.wanted_lines().collect();
+        let local = super::access::local_folder();
+        let wanted: Vec<String> = storage.requirements.wanted_lines(&local).collect();
         let wanted = wanted.iter().map(String::as_str).collect();
         text("python/requirements.txt", lines(wanted), "python_dependencies and requirements");
         if !storage.requirements.constraints.is_empty() {
@@ -251,6 +252,7 @@ pub(super) fn entries(storage: &Storage) -> Vec<ContextEntry> {
             because: module.because.clone(),
         });
     }
+    entries.extend(super::access::entries(storage));
     entries.sort_by(|a, b| a.path.cmp(&b.path));
     entries
 }
@@ -511,7 +513,7 @@ fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-fn json(value: &impl Serialize) -> String {
+pub(super) fn json(value: &impl Serialize) -> String {
     serde_json::to_string_pretty(value).map(|text| text + "\n").unwrap_or_default()
 }
 

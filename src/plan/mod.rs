@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** pure and total; the same storage gives the same bytes.
 
+mod access;
 pub mod bake;
 pub mod context;
 mod deb822;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 
+use crate::access::Ssh;
 use crate::facts::hex;
 use crate::image_ref::{ImageRef, Tag};
 use crate::spec::RuntimeKind;
@@ -42,8 +44,10 @@ pub struct Plan {
     pub platforms: Vec<String>,
     /// Options of the build.
     pub build: BuildOptions,
-    /// Secrets that the build takes from variables, as CSV.
+    /// Secrets of the build, as CSV.
     pub secrets: Vec<String>,
+    /// Agents and keys of ssh, as buildx names them.
+    pub ssh: Vec<String>,
     /// The stage whose files `prefect register` reads, where there is one.
     pub registration: Option<String>,
     /// The base image, where it is the engine's own and must not be pulled.
@@ -80,9 +84,11 @@ pub fn plan(storage: &Storage) -> Plan {
         args,
         platforms: storage.platforms.clone(),
         build: storage.build.clone(),
-        secrets: secret_variables(storage)
-            .map(|(id, name)| format!("id={id},env={name}"))
-            .collect(),
+        secrets: secrets(storage),
+        ssh: {
+            let ssh = storage.access.ssh.iter().filter(|_| installs(storage));
+            ssh.map(Ssh::to_flag).collect()
+        },
         registration: registers(storage).then(|| dockerfile::stage(storage, REGISTRATION)),
         local_base: match &storage.base {
             Base::Image(image) if storage.local_image => Some(image.clone()),
@@ -109,7 +115,20 @@ fn short_digest(texts: &[&str]) -> String {
     hex(&hasher.finalize())[..12].to_owned()
 }
 
-/// Ids of secrets of the build, and the variables that they hold.
+/// Secrets of the build, each once.
+fn secrets(storage: &Storage) -> Vec<String> {
+    let of_flows = secret_variables(storage).map(|(id, name)| format!("id={id},env={name}"));
+    let mut secrets: Vec<String> = of_flows.collect();
+    for secret in storage.access.secrets.iter().filter(|_| installs(storage)) {
+        let csv = secret.to_csv();
+        if !secrets.contains(&csv) {
+            secrets.push(csv);
+        }
+    }
+    secrets
+}
+
+/// Ids of secrets of flows, and the variables that they hold.
 fn secret_variables(storage: &Storage) -> impl Iterator<Item = (String, &str)> {
     let secret = storage.environment.iter().filter(|variable| variable.value.is_none());
     secret.map(|variable| (format!("flowstorage-{}", variable.name), variable.name.as_str()))
@@ -123,7 +142,8 @@ fn installs(storage: &Storage) -> bool {
 /// Whether there is a stage in which Python packages are compiled.
 fn compiles(storage: &Storage) -> bool {
     let adds = !storage.added.build.is_empty();
-    installs(storage) && (storage.has_packages(Phase::Build) || adds)
+    let is_built = storage.local.iter().any(|local| local.is_built);
+    installs(storage) && (storage.has_packages(Phase::Build) || adds || is_built)
 }
 
 /// The user's labels and what we record: flows with their locations, the runtime, our version.

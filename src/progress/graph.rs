@@ -142,14 +142,16 @@ impl Graph {
         let mut totals = Totals::default();
         let mut span: Option<(Moment, Moment)> = None;
         for step in self.steps.iter().filter(of_target) {
-            if let Some((start, end)) = step.span(asked) {
+            // What was done before this build has the times of then.
+            let is_cached = step.state() == State::Cached;
+            if let Some((start, end)) = step.span(asked).filter(|_| !is_cached) {
                 span = Some(
                     span.map_or((start, end), |(first, last)| (first.min(start), last.max(end))),
                 );
             }
             if step.kind().is_instruction() && step.is_visible() && step.state() != State::Waiting {
                 totals.steps += 1;
-                totals.cached += usize::from(step.state() == State::Cached);
+                totals.cached += usize::from(is_cached);
             }
         }
         totals.duration = span.map_or(Duration::ZERO, |(first, last)| last.since(first));

@@ -10,6 +10,7 @@ pub mod failure;
 pub mod finding;
 pub mod graph;
 pub mod rawjson;
+pub mod redact;
 pub mod step;
 
 mod logs;

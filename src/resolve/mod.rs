@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** pure; either every storage is valid, or every problem is returned.
 
+mod access;
 mod base;
 mod build;
 mod environment;
@@ -9,6 +10,7 @@ mod files;
 mod flows;
 mod grammar;
 mod habits;
+mod local;
 mod modules;
 mod names;
 mod packages;
@@ -25,7 +27,7 @@ use crate::problem::{Place, Problem};
 use crate::python::SyntaxError;
 use crate::runtime::{self, Runtime, Settings};
 use crate::spec::{Keyed, Pair, RuntimeKind, SpecFile, StorageSpec};
-use crate::storage::{Added, Base, Check, Engine, Prefect1Fields, Storage, UserFile};
+use crate::storage::{Added, Base, Check, Engine, LocalEntry, Prefect1Fields, Storage, UserFile};
 use crate::user_file;
 use files::Stored;
 
@@ -149,6 +151,7 @@ impl Resolver<'_> {
         });
     }
 
+    #[expect(clippy::too_many_lines, reason = "one line per field, in the order of its needs")]
     fn storage(&mut self, name: Option<&str>, overrides: &Overrides) -> Option<Storage> {
         let spec = self.storage;
         self.check_grammars();
@@ -158,7 +161,8 @@ impl Resolver<'_> {
         let runtime = runtime::of(kind);
         let named = self.named_flows(&scripts, runtime);
         let paths: Vec<&str> = scripts.iter().map(flows::Named::path).collect();
-        let requirements = self.requirements(kind, &paths);
+        let (requirements, local) = self.requirements(kind, &paths);
+        let access = self.access(&requirements);
 
         let all_flows: Vec<_> = named.iter().flat_map(|(_, flows)| flows.clone()).collect();
         let image_name = self.image_name(name, &all_flows, paths.first().copied(), overrides);
@@ -186,9 +190,7 @@ impl Resolver<'_> {
         let modules = self.modules(&scripts, &flows, runtime, &settings);
         let kwargs = self.build_kwargs();
         let base = self.base(runtime.default_base(&settings), kwargs.target.as_deref());
-        let is_script = settings.stored_as_script || kind != RuntimeKind::Prefect1;
-        let stored = if is_script { Stored::AsScripts } else { Stored::Serialised };
-        let mut files = self.files(&flows, stored, &modules);
+        let mut files = self.files(&flows, stored_as(kind, &settings), &modules);
         if kind == RuntimeKind::Prefect1 && settings.stored_as_script {
             for entry in modules::beside_locations(self.facts, &scripts, &flows) {
                 if files.iter().all(|known| known.dest != entry.dest) {
@@ -203,20 +205,13 @@ impl Resolver<'_> {
         let added = self.recipes(&platforms);
         let apt_repositories = self.repositories(added.repositories);
 
-        let mut env = runtime.env(&settings);
-        env.retain(|(key, _)| pairs(spec.env_vars.as_ref()).all(|pair| pair.key != *key));
-        env.extend(added.env.into_iter().filter(|(key, value)| {
-            // What adds to a variable has its place before the user's own addition.
-            let extends = value.contains(&format!("${key}"));
-            extends || pairs(spec.env_vars.as_ref()).all(|pair| pair.key != *key)
-        }));
-        env.extend(pairs(spec.env_vars.as_ref()).map(|p| (p.key.clone(), p.value.clone())));
-
+        let env = variables(spec, runtime.env(&settings), added.env);
         let (engine, build_packages) =
             self.engine(runtime, &settings, base.as_ref(), &requirements);
         let mut labels: Vec<(String, String)> = kwargs.labels;
         labels.extend(pairs(spec.image_labels.as_ref()).map(|p| (p.key.clone(), p.value.clone())));
         let (repository, tag) = image?;
+        let said = added.packages.into_iter().chain(access::needed(&requirements)).collect();
         let packages::Inferred { needed, without_apt, odbc_drivers } =
             self.inferred(packages::Context {
                 base: base.as_ref(),
@@ -224,11 +219,9 @@ impl Resolver<'_> {
                 platforms: &platforms,
                 requirements: &requirements,
                 scripts: &paths,
-                recipes: added.packages,
+                said,
             });
-        let workdir = runtime.workdir(&settings);
-        let prefect1 = prefect1_fields(spec, overrides);
-        let stored_as_script = settings.stored_as_script;
+        let (workdir, stored_as_script) = (runtime.workdir(&settings), settings.stored_as_script);
         let python_version = python.map(str::to_owned);
         let origins = values::Origins { inferred_python: inferred };
         let mut storage = Storage {
@@ -253,6 +246,8 @@ impl Resolver<'_> {
             added: Added::default(),
             required_commands: list(spec.required_commands.as_ref()),
             requirements,
+            local,
+            access,
             engine,
             files,
             modules,
@@ -260,7 +255,7 @@ impl Resolver<'_> {
             environment: self.environment(&scripts),
             flows,
             stored_as_script,
-            prefect1,
+            prefect1: prefect1_fields(spec, overrides),
             build: kwargs.options,
             address,
             local_image: spec.local_image.as_ref().is_some_and(|k| k.value),
@@ -389,12 +384,17 @@ impl Resolver<'_> {
         None
     }
 
-    fn requirements(&mut self, kind: RuntimeKind, scripts: &[&str]) -> Requirements {
+    /// What is to be installed, and the local packages among it.
+    fn requirements(
+        &mut self,
+        kind: RuntimeKind,
+        scripts: &[&str],
+    ) -> (Requirements, Vec<LocalEntry>) {
         let spec = self.storage;
         let mut result = Requirements::default();
         for item in spec.python_dependencies.iter().flat_map(|list| &list.value) {
             match requirements::read_one(&item.value, &item.place, "python_dependencies") {
-                Ok(requirement) => result.wanted.push(requirement),
+                Ok(item) => result.take(item),
                 Err(problem) => self.problems.push(problem),
             }
         }
@@ -415,7 +415,8 @@ impl Resolver<'_> {
             // Whoever names indexes has those of the lock in mind, perhaps under other names.
             result.wanted.retain(|requirement| !requirement.is_locked_index());
         }
-        result
+        let local = self.local_packages(&mut result);
+        (result, local)
     }
 
     /// Where requirements are read from although the spec does not say so: the scripts' own blocks
@@ -444,6 +445,29 @@ impl Resolver<'_> {
         let read = |path: &&str| self.facts.scripts.get(*path)?.as_ref().ok();
         scripts.iter().filter_map(read).any(|script| !script.storages.is_empty())
     }
+}
+
+/// What agents load of a flow.
+fn stored_as(kind: RuntimeKind, settings: &Settings<'_>) -> Stored {
+    let is_script = settings.stored_as_script || kind != RuntimeKind::Prefect1;
+    if is_script { Stored::AsScripts } else { Stored::Serialised }
+}
+
+/// The environment variables of the image: the runtime's, the recipes', the user's own.
+fn variables(
+    spec: &StorageSpec,
+    of_runtime: Vec<(String, String)>,
+    of_recipes: Vec<(String, String)>,
+) -> Vec<(String, String)> {
+    let is_free = |key: &str| pairs(spec.env_vars.as_ref()).all(|pair| pair.key != key);
+    let mut env = of_runtime;
+    env.retain(|(key, _)| is_free(key));
+    env.extend(of_recipes.into_iter().filter(|(key, value)| {
+        // What adds to a variable has its place before the user's own addition.
+        value.contains(&format!("${key}")) || is_free(key)
+    }));
+    env.extend(pairs(spec.env_vars.as_ref()).map(|p| (p.key.clone(), p.value.clone())));
+    env
 }
 
 fn check(spec: &StorageSpec) -> Check {

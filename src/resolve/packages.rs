@@ -33,8 +33,8 @@ pub(super) struct Context<'a> {
     pub(super) requirements: &'a Requirements,
     /// Paths of the flow scripts.
     pub(super) scripts: &'a [&'a str],
-    /// Packages of recipes.
-    pub(super) recipes: Vec<NeededPackage>,
+    /// What the spec asks for in other words: packages of recipes, and what fetches requirements.
+    pub(super) said: Vec<NeededPackage>,
 }
 
 /// What inference gives.
@@ -57,8 +57,8 @@ impl Resolver<'_> {
     pub(super) fn inferred(&mut self, context: Context<'_>) -> Inferred {
         let known = context.base.and_then(base::known);
         let mut found = Collected::default();
-        // A recipe is the user's word: no switch takes its packages away.
-        found.0.extend(context.recipes);
+        // That is the user's word: no switch takes it away.
+        found.0.extend(context.said);
         let said = found.0.len();
         let mentioned = self.mentioned(context.scripts);
         if self.infers() {
@@ -298,35 +298,40 @@ impl One<'_> {
         format!("`{}`{version} ({place})", self.distribution.name)
     }
 
-    /// Why it is compiled, if the list of its wheels or an option says so; an inner none says that
-    /// it is not.
-    fn compiled(&self) -> Option<Option<String>> {
+    /// How it is installed, as far as the list of its files or an option says so.
+    fn making(&self) -> Making {
         match self.forced {
-            Some(true) => return Some(Some("is compiled, as --no-binary says".to_owned())),
-            Some(false) => return Some(None),
+            Some(true) => return Making::Compiled("is compiled, as --no-binary says".to_owned()),
+            Some(false) => return Making::Wheel,
             None => {}
         }
         let wheels = &self.distribution.wheels;
         if wheels.is_empty() && !self.distribution.has_sdist {
-            return None;
+            return Making::Unknown;
         }
         let lacks = |target: &&Target| !wheels.iter().any(|file| wheel::fits(file, target));
-        Some(self.targets.iter().find(lacks).map(|target| {
+        self.targets.iter().find(lacks).map_or(Making::Wheel, |target| {
             let python = target.python.map(|(major, minor)| format!("Python {major}.{minor} on "));
-            format!("has no wheel for {}{}", python.unwrap_or_default(), target.arch)
-        }))
+            let python = python.unwrap_or_default();
+            Making::Compiled(format!("has no wheel for {python}{}", target.arch))
+        })
     }
 
     /// Adds what a distribution of the table needs; whether it is compiled.
     fn known(&self, row: &packages::Distribution, found: &mut Collected) -> bool {
-        let compiled = self.compiled().unwrap_or_else(|| match row.wheel {
-            Wheel::Yes => None,
-            Wheel::No => Some("has no wheel".to_owned()),
-            Wheel::Partial => Some("does not have a wheel for every Python".to_owned()),
-        });
         let shown = self.shown();
         found.all(&row.needed, Phase::Run, &format!("{shown} needs it when it runs"));
-        let Some(compiled) = compiled.filter(|_| !row.compiled.is_empty()) else { return false };
+        let compiled = match (self.making(), row.wheel) {
+            (Making::Compiled(why), _) => why,
+            (Making::Unknown, Wheel::No) => "has no wheel".to_owned(),
+            (Making::Unknown, Wheel::Partial) => {
+                "does not have a wheel for every Python".to_owned()
+            }
+            (Making::Wheel, _) | (Making::Unknown, Wheel::Yes) => return false,
+        };
+        if row.compiled.is_empty() {
+            return false;
+        }
         found.all(&row.compiled, Phase::Build, &format!("{shown} {compiled}"));
         found.all(&row.linked, Phase::Run, &format!("{shown} {compiled}, and is linked with it"));
         true
@@ -336,13 +341,23 @@ impl One<'_> {
     /// certainly compiled.
     fn unknown(&self, found: &mut Collected) -> bool {
         let is_native = |file: &String| !file.ends_with("-none-any.whl");
-        let Some(Some(compiled)) = self.compiled() else { return false };
+        let Making::Compiled(why) = self.making() else { return false };
         if !self.distribution.wheels.iter().any(is_native) {
             return false;
         }
-        found.all(&TOOLCHAIN, Phase::Build, &format!("{} {compiled}", self.shown()));
+        found.all(&TOOLCHAIN, Phase::Build, &format!("{} {why}", self.shown()));
         true
     }
+}
+
+/// How a distribution gets into an image.
+enum Making {
+    /// Nothing says.
+    Unknown,
+    /// By a wheel of its own.
+    Wheel,
+    /// From source, and why.
+    Compiled(String),
 }
 
 /// Programs and drivers that code names.
@@ -389,7 +404,7 @@ impl<'a> Names<'a> {
     fn has(&self, name: &str) -> bool {
         let is =
             |given: &&str| *given == ":all:" || crate::deps::requirements::normalise(given) == name;
-        self.0.iter().any(|given| is(&given))
+        self.0.iter().any(is)
     }
 }
 

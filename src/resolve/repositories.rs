@@ -183,12 +183,9 @@ impl Resolver<'_> {
     }
 }
 
-type Fault = Option<(String, String)>;
-type Check = fn(&str) -> Fault;
-
-fn fault(message: String, remedy: &str) -> Fault {
-    Some((message, remedy.to_owned()))
-}
+/// What is wrong with a value, and what to do about it.
+type Fault = (String, &'static str);
+type Check = fn(&str) -> Option<Fault>;
 
 /// A word that has none of the characters that apt or a shell could take for something else.
 fn is_plain(text: &str, also: &str) -> bool {
@@ -197,66 +194,69 @@ fn is_plain(text: &str, also: &str) -> bool {
         && text.chars().all(fits)
 }
 
-fn check_type(text: &str) -> Fault {
+fn check_type(text: &str) -> Option<Fault> {
     if matches!(text, "deb" | "deb-src") {
         return None;
     }
-    fault(format!("`{}` is no type of a repository", shown(text)), "write \"deb\" or \"deb-src\"")
+    Some((format!("`{}` is no type of a repository", shown(text)), "write \"deb\" or \"deb-src\""))
 }
 
-fn check_uri(text: &str) -> Fault {
+fn check_uri(text: &str) -> Option<Fault> {
     if has_credential(text) {
         let remedy = "leave it out, and give apt a netrc file through `build_secrets`";
-        return fault("an address in `uris` holds a credential".to_owned(), remedy);
+        return Some(("an address in `uris` holds a credential".to_owned(), remedy));
     }
     let rest = SCHEMES.iter().find_map(|scheme| text.strip_prefix(scheme));
     let Some(rest) = rest else {
         let remedy = "begin it with https://, http:// or file:/";
-        return fault(format!("`{}` is no address that apt fetches from", shown(text)), remedy);
+        return Some((format!("`{}` is no address that apt fetches from", shown(text)), remedy));
     };
     let fits = |c: char| c.is_ascii_graphic() && !"\"'`\\<>|^,".contains(c);
     if rest.trim_start_matches('/').is_empty() || !rest.starts_with('/') || !rest.chars().all(fits)
     {
         let remedy = "write one address per item, with spaces and other special characters as %20";
-        return fault(format!("`{}` is not the address of a repository", shown(text)), remedy);
+        return Some((format!("`{}` is not the address of a repository", shown(text)), remedy));
     }
     check_places(text)
 }
 
-fn check_suite(text: &str) -> Fault {
+fn check_suite(text: &str) -> Option<Fault> {
     let bare = PLACES.iter().fold(text.to_owned(), |text, place| text.replace(place, "x"));
     // The root of a repository without releases is `/` or `./`.
     if !bare.contains(['{', '}']) && !is_plain(&bare, "/.") {
         let remedy = "write one suite per item, as \"bookworm\" or \"{codename}\"";
-        return fault(format!("`{}` is not the name of a suite", shown(text)), remedy);
+        return Some((format!("`{}` is not the name of a suite", shown(text)), remedy));
     }
     check_places(text)
 }
 
-fn check_component(text: &str) -> Fault {
+fn check_component(text: &str) -> Option<Fault> {
     if is_plain(text, "/") {
         return None;
     }
     let remedy = "write one component per item, as \"main\"";
-    fault(format!("`{}` is not the name of a component", shown(text)), remedy)
+    Some((format!("`{}` is not the name of a component", shown(text)), remedy))
 }
 
-fn check_architecture(text: &str) -> Fault {
+fn check_architecture(text: &str) -> Option<Fault> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if !text.is_empty() && text.chars().all(fits) {
         return None;
     }
     let remedy = "write one of Debian's names per item, as \"amd64\"";
-    fault(format!("`{}` is no architecture", shown(text)), remedy)
+    Some((format!("`{}` is no architecture", shown(text)), remedy))
 }
 
-fn check_places(text: &str) -> Fault {
+fn check_places(text: &str) -> Option<Fault> {
     let rest = PLACES.iter().fold(text.to_owned(), |text, place| text.replace(place, ""));
     if !rest.contains(['{', '}']) {
         return None;
     }
     let message = format!("`{}` has braces that stand for nothing", shown(text));
-    fault(message, "write {codename}, {version} or {id}, which the base's /etc/os-release fills in")
+    Some((
+        message,
+        "write {codename}, {version} or {id}, which the base's /etc/os-release fills in",
+    ))
 }
 
 /// A value in a message, on one line.

@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::Overrides;
 use super::versions::Inferred;
+use crate::access::without_credentials;
 use crate::spec::document::{Node, Table};
 use crate::spec::{FlowSpec, Keyed, Pair, StorageSpec};
 use crate::storage::{Base, Storage, Value};
@@ -97,7 +98,7 @@ pub fn written(spec: &StorageSpec) -> BTreeMap<&'static str, Value> {
         ("base_url", &spec.base_url),
     ];
     for (key, text) in texts {
-        values.keyed(key, text.as_ref(), |text| json!(text));
+        values.keyed(key, text.as_ref(), |text| json!(shown(key, text)));
     }
     values.keyed("stored_as_script", spec.stored_as_script.as_ref(), |on| json!(on));
     for (key, switch) in [
@@ -131,7 +132,9 @@ pub fn written(spec: &StorageSpec) -> BTreeMap<&'static str, Value> {
         ("secrets", &spec.secrets),
     ];
     for (key, list) in lists {
-        let items = |list: &Vec<Keyed<String>>| list.iter().map(|item| json!(item.value)).collect();
+        let items = |list: &Vec<Keyed<String>>| {
+            list.iter().map(|item| json!(shown(key, &item.value))).collect()
+        };
         values.keyed(key, list.as_ref(), items);
     }
     let tables: [(&'static str, &Option<Keyed<Vec<Pair>>>); 4] = [
@@ -142,11 +145,24 @@ pub fn written(spec: &StorageSpec) -> BTreeMap<&'static str, Value> {
     ];
     for (key, table) in tables {
         let object = |pairs: &Vec<Pair>| {
-            Json::Object(pairs.iter().map(|p| (p.key.clone(), json!(p.value))).collect())
+            let value = |pair: &Pair| json!(shown(key, &pair.value));
+            Json::Object(pairs.iter().map(|pair| (pair.key.clone(), value(pair))).collect())
         };
         values.keyed(key, table.as_ref(), object);
     }
     values.0
+}
+
+/// A text without a credential that stands where none is allowed.
+fn shown(key: &str, text: &str) -> String {
+    // ssh names its users before an `@`, which are no secrets.
+    let may_hold = ["index_url", "extra_index_urls", "python_dependencies"].contains(&key);
+    let is_ssh = text.contains("ssh://");
+    // A value may have been written where the name of a variable belongs.
+    if key == "build_secrets" && !["env=", "src="].iter().any(|of| text.starts_with(of)) {
+        return "…".to_owned();
+    }
+    if may_hold && !is_ssh { without_credentials(text) } else { text.to_owned() }
 }
 
 /// A tree of the document as JSON.

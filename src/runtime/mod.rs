@@ -35,6 +35,8 @@ pub const MODULES_PATH: (&str, &str) = ("modules_path.py", include_str!("image/m
 pub const AVAILABLE: (&str, &str) = ("available.sh", include_str!("image/available.sh"));
 /// The program that says whether Python's headers must be installed.
 pub const HEADERS: (&str, &str) = ("headers.py", include_str!("image/headers.py"));
+/// The program that gives the commands that fetch what they fetch with.
+pub const INDEXES: &str = include_str!("image/indexes.py");
 /// The program that keeps what was compiled as wheels, run in the build stage.
 pub const WHEELS: &str = include_str!("image/wheels.py");
 /// The part of it that finds Debian packages, and its name.

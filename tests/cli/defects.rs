@@ -205,10 +205,12 @@ two = Flow('two', storage=Docker(python_dependencies=PACKAGES, env_vars=ENV, pre
         let read = |path| fs::read_to_string(out.join(path)).expect("a file");
         let wanted = "six\n\
                       tomli; python_version < '3.11'\n\
-                      --extra-index-url https://packages.example.org/simple\n\
-                      --extra-index-url=https://more.example.org/simple\n\
                       lib[flavor]<2.0.0,>=1.1.1\n";
         assert_eq!(read("context/python/requirements.txt"), wanted, "{name}");
+        let indexes: serde_json::Value =
+            serde_json::from_str(&read("context/indexes/indexes.json")).expect("JSON");
+        let urls = ["https://packages.example.org/simple", "https://more.example.org/simple"];
+        assert_eq!(indexes["extra"], serde_json::json!(urls), "{name}");
         let config = format!("ENV PREFECT__USER_CONFIG_PATH=\"/{name}/config.toml\"\n");
         assert!(read("Dockerfile").contains(&config), "{name}");
     }

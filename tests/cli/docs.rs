@@ -21,15 +21,18 @@ use docker_flowstorage::term::Term;
 use snapbox::data::DataFormat;
 use snapbox::{Assert, Data};
 
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 11] = [
     "README.md",
     "CHANGELOG.md",
     "docs/spec.md",
     "docs/image.md",
-    "docs/recipes.md",
     "docs/prefect1.md",
     "docs/prefect.md",
+    "docs/recipes.md",
+    "docs/private.md",
     "docs/defects.md",
+    "docs/explain.md",
+    "docs/packages.md",
 ];
 const ORIGINAL_CLI: &str = "DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND";
 
@@ -234,11 +237,10 @@ fn spec_md_has_every_key_in_order_with_its_type() {
         Shape::Switch => "Switch",
         Shape::Texts => "List",
         Shape::Pairs => "Table",
-        Shape::Flows => "List or table",
+        Shape::Flows | Shape::TextsOrOptions => "List or table",
         Shape::Options => "Options",
         Shape::SwitchOrOptions => "Switch or table",
         Shape::Tables => "List of tables",
-        Shape::TextsOrOptions => "List or table",
     };
     let keys: Vec<(&str, &str)> = KEYS.iter().map(|key| (key.name, word(key.shape))).collect();
     assert_eq!(documented, keys);

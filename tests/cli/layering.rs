@@ -12,11 +12,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "commands",
         &[
+            "access",
             "cli",
             "diff",
             "docker",
             "drive",
             "error",
+            "explain",
             "facts",
             "host",
             "init",
@@ -40,15 +42,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("term", &["problem"]),
     ("error", &["problem"]),
     ("spec", &["problem", "python"]),
-    ("deps", &["problem", "spec"]),
+    ("access", &["problem"]),
+    ("deps", &["access", "problem", "spec"]),
     ("facts", &["deps", "python", "spec"]),
     ("runtime", &["python", "spec", "storage"]),
-    ("storage", &["deps", "facts", "image_ref", "problem", "spec", "user_file"]),
+    ("explain", &["packages", "progress", "storage"]),
+    ("storage", &["access", "deps", "facts", "image_ref", "problem", "spec", "user_file"]),
     ("registration", &["storage"]),
     ("init", &["resolve", "spec"]),
     (
         "resolve",
         &[
+            "access",
             "deps",
             "facts",
             "image_ref",
@@ -62,18 +67,20 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "user_file",
         ],
     ),
-    ("plan", &["facts", "image_ref", "packages", "runtime", "spec", "storage"]),
+    ("plan", &["access", "facts", "image_ref", "packages", "runtime", "spec", "storage"]),
     ("stage", &["facts", "plan"]),
     ("docker", &["error", "host", "plan", "plugin"]),
     ("drive", &["docker", "progress", "render"]),
     ("render", &["error", "progress", "term"]),
-    ("report", &["plan", "problem", "python", "spec", "storage"]),
+    ("report", &["explain", "plan", "problem", "python", "spec", "storage"]),
 ];
 
 /// Modules that must not know files, processes, environment or clock.
 const PURE: &[&str] = &[
+    "access",
     "deps",
     "diff",
+    "explain",
     "image_ref",
     "init",
     "packages",

@@ -7,6 +7,7 @@
 )]
 mod defects;
 mod docs;
+mod explain;
 mod help;
 mod init;
 mod layering;

@@ -175,6 +175,47 @@ fn flags_that_cannot_be_meant_are_told_before_anything_is_built() {
     assert_eq!(told("script", &["--push"]).0, Some(3));
 }
 
+/// What a plan names, a build must have; the command line may give it instead.
+#[test]
+fn secrets_and_keys_that_are_not_there_are_told_before_anything_is_built() {
+    let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/plan/private");
+    let told = |words: &[&str]| -> Vec<String> {
+        let words: Vec<&str> = std::iter::once("build").chain(words.iter().copied()).collect();
+        let output = run(&case, &words);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let said = said.replace(&*case.to_string_lossy(), "[FOLDER]");
+        said.lines().filter(|line| !line.starts_with(' ')).map(str::to_owned).collect()
+    };
+    assert_eq!(
+        told(&[]),
+        [
+            "flowstorage.toml:11: the variable `INDEX_USER` is not set",
+            "flowstorage.toml:11: the variable `INDEX_TOKEN` is not set",
+            "flowstorage.toml:12: the variable `PACKAGES_TOKEN` is not set",
+            "flowstorage.toml:7: the variable `GIT_TOKEN` is not set",
+            "flowstorage.toml:18: `[FOLDER]/secret/netrc`, the secret `netrc`, is not a file",
+            "flowstorage.toml:19: the variable `CI_TOKEN` is not set",
+            "flowstorage.toml:20: `[FOLDER]/~/a,b.ini`, the secret `corp.ini`, is not a file",
+            "flowstorage.toml:13: there is no ssh agent: `SSH_AUTH_SOCK` is not set",
+            "flowstorage.toml:13: the key `[FOLDER]/keys/deploy` does not exist",
+            "ERROR: 9 problems in the spec; nothing was built",
+        ]
+    );
+    let given = [
+        ["--secret", "id=flowstorage-INDEX_USER,src=x"],
+        ["--secret", "id=flowstorage-INDEX_TOKEN,src=x"],
+        ["--secret", "id=flowstorage-PACKAGES_TOKEN,src=x"],
+        ["--secret", "type=file,id=flowstorage-GIT_TOKEN,src=x"],
+        ["--secret", "id=netrc,src=x"],
+        ["--secret", "id=PIP_TOKEN,src=x"],
+        ["--secret", "id=corp.ini,src=x"],
+        ["--ssh", "default=x"],
+        ["--ssh", "deploy=x"],
+    ];
+    let told = told(given.as_flattened());
+    assert_eq!(told[0], "ERROR: `docker` is not on PATH");
+}
+
 #[test]
 fn a_script_below_its_project_keeps_its_folder_and_what_it_opens() {
     let project = tempfile::tempdir().expect("a folder");

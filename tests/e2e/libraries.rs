@@ -27,6 +27,7 @@ fn a_wheel_that_wants_libraries_of_the_system() {
         &project,
         &[
             "ERROR: `libGL.so.1`, needed by `opencv-python`, is missing; \
+             `libglib-2.0.so.0`, needed by `opencv-python`, is missing; \
              `libgthread-2.0.so.0`, needed by `opencv-python`, is missing",
             "hint: add `libgl1` to `system_packages`; add `libglib2.0-0` to `system_packages`",
         ],

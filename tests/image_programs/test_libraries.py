@@ -125,10 +125,21 @@ class Levels(LibraryTest):
         self.assertEqual(run.of("warning"), wanted + [("plugins", text)])
         self.assertEqual([name for _, name, _ in self.told(run)], names)
 
+    def test_many_warnings_hide_no_error_that_comes_after_them(self):
+        names = ["liblost{}.so".format(number) for number in range(7)]
+        files = {"x" + TAGGED: module("libzlast.so"), "p/libp.so": make(needed=names)}
+        self.install("plugins", files)
+        run = self.libraries()
+        self.assertEqual(
+            run.of("error"), [("plugins", "`libzlast.so`, needed by `plugins`, is missing")]
+        )
+        self.assertEqual(len(run.of("warning")), 5)
+
     def test_five_warnings_are_five(self):
         names = ["liblost{}.so".format(number) for number in range(5)]
         self.install("plugins", {"plugins.py": "", "plugins/libp.so": make(needed=names)})
-        self.assertEqual(len(self.libraries().of("warning")), 5)
+        wanted = ["`{}`, needed by `plugins`, is missing".format(name) for name in names]
+        self.assertEqual([text for _, text in self.libraries().of("warning")], wanted)
 
     def test_each_library_is_told_once_for_each_distribution_at_its_gravest(self):
         two = {"a" + TAGGED: module("libgone.so.1"), "b" + TAGGED: module("libgone.so.1")}
@@ -169,6 +180,17 @@ class Bundled(LibraryTest):
         self.install("pkg", files)
         self.assertEqual(self.told(self.libraries()), [("error", "libgone.so.1", "pkg")])
 
+    def test_a_bundled_library_that_a_module_loads_is_not_loaded_alone(self):
+        # Alone, it lacks the module's path.
+        self.write("opt/libfar.so", make())
+        rpath = "$ORIGIN/../pkg.libs:" + self.path("opt")
+        files = {
+            "pkg/x" + TAGGED: module("libown.so.1", rpath=rpath),
+            "pkg.libs/libown.so.1": make(needed=["libfar.so"]),
+        }
+        self.install("pkg", files)
+        self.assertEqual(self.told(self.libraries()), [])
+
     def test_a_library_of_another_distribution_is_there(self):
         self.install("torch-like", {"torch/_C" + TAGGED: module("libcudart.so.12")})
         self.install("nvidia-cuda", {"nvidia/cuda/lib/libcudart.so.12": make()})
@@ -180,6 +202,9 @@ class Bundled(LibraryTest):
         self.install("qt", {"qt/lib/libqt.so.6": make(needed=["libgone.so.1"])})
         self.assertEqual(self.told(self.libraries()), [("error", "libgone.so.1", "qt")])
         self.assertEqual(self.told(self.libraries(exclude=["qt"])), [])
+        # Of itself it is a library like others that nothing imports.
+        told = [("warning", "libgone.so.1", "qt")]
+        self.assertEqual(self.told(self.libraries(exclude=["addons"])), told)
 
     def test_libraries_of_the_host_of_a_gpu_are_never_missing(self):
         drivers = ["libcuda.so.1", "libcuda.so", "libnvidia-ml.so.1", "libnvcuvid.so.1"]
@@ -235,7 +260,7 @@ class Optional(LibraryTest):
             caught + "from . import _fast\n",
             "try:\n    from . import _fast\nexcept ImportError as e:\n    raise RuntimeError from e\n",
             "try:\n    from . import _fast\nexcept KeyError:\n    pass\n",
-            "try:\n    pass\nexcept ImportError:\n    from . import _fast\n",
+            caught + "try:\n    pass\nexcept ImportError:\n    from . import _fast\n",
             "try:\n    pass\nexcept ImportError:\n    pass\nelse:\n    from . import _fast\n",
             "try:\n    from . import _fast\nfinally:\n    pass\n",
             "from . import _fast\nthis is no Python\n",
@@ -246,6 +271,8 @@ class Optional(LibraryTest):
         caught = "try:\n    from . import _fast\nexcept ImportError:\n    pass\n"
         needs = "from . import _fast\n"
         self.assertEqual(self.levels(caught, pkg__later=needs), ["error"])
+        several = "from . import (\n    a,\n    _fast,\n)\n"
+        self.assertEqual(self.levels(caught, pkg__later=several), ["error"])
         self.assertEqual(self.levels(caught, pkg__tests__test_it=needs), ["warning"])
         self.assertEqual(self.levels(needs, pkg__earlier=caught), ["error"])
 

@@ -121,6 +121,19 @@ class Loads(NeedsTest):
         )
         self.assertEqual([r["check"] for r in run.results if r["level"] == "error"], ["library"])
 
+    def test_a_library_that_no_table_knows_is_told_once_for_each_distribution(self):
+        failing = "raise ImportError('failed to find libabsent, sorry')"
+        self.install("opener", {"opener.py": failing})
+        self.install("other", {"other.py": failing})
+        self.install("longer", {"longer.py": "raise ImportError('failed to find libabsent2')"})
+        sonames = self.write("sonames.tsv", SONAMES)
+        loads = {"opener": ["absent"], "longer": ["absent"]}
+        names = ("opener", "other", "longer")
+        run = self.check(*names, conflicts=False, loads=loads, sonames=sonames)
+        told = [(r["check"], r["subject"]) for r in run.results if r["level"] == "error"]
+        wanted = [("library", "longer"), ("library", "opener")]
+        self.assertEqual(told, wanted + [("import", "other"), ("import", "longer")])
+
     def test_an_excluded_distribution_opens_nothing(self):
         self.install("opener", {"opener.py": ""})
         run = self.needs(loads={"opener": ["NoSuch"]}, exclude=["Opener"])
@@ -188,6 +201,7 @@ class Tables(ProgramTest):
             ("ID=debian\nVERSION_CODENAME=bookworm\n", bookworm),
             ("ID=debian\nVERSION_CODENAME=trixie\n", [["no-such-t64"], ["two", "more"], [], []]),
             ('ID="ubuntu"\nID_LIKE=debian\nVERSION_CODENAME="noble"\n', bookworm),
+            ("ID=ubuntu\n", bookworm),
             ("ID=linuxmint\nID_LIKE='ubuntu debian'\n", bookworm),
             ("", bookworm),
             ("ID=alpine\n", [[], [], [], []]),

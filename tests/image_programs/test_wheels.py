@@ -38,7 +38,9 @@ class WheelsTest(ProgramTest):
             command += [self.write("status", status)] + list(excluded)
         environment = {"PATH": self.path("bin") + ":/usr/bin:/bin"}
         subprocess.run(command, check=True, env=environment, timeout=60)
-        self.wheels = sorted(name for name in os.listdir(out) if name.endswith(".whl"))
+        folders = [name for name in os.listdir(out) if not name.endswith(".txt")]
+        self.assertEqual(len(folders), 1)
+        self.wheels = sorted(os.listdir(os.path.join(out, folders[0])))
         lines = {}
         for name in os.listdir(out):
             self.assertEqual(os.stat(os.path.join(out, name)).st_mtime, 0)

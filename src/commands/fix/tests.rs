@@ -246,7 +246,7 @@ fn packages_that_are_added_change_no_step_before_them() {
 
 fn learnt(storage: &str, build: &[&str], run: &[&str]) -> Learnt {
     let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-    Learnt { storage: storage.to_owned(), build: list(build), run: list(run) }
+    Learnt { storage: storage.to_owned(), build: list(build), run: list(run), ..Learnt::default() }
 }
 
 #[test]

@@ -134,6 +134,8 @@ pub(super) fn requirements(
                     has_sdist: package.has_sdist,
                     direct: package.direct,
                 }),
+                local: None,
+                is_editable: false,
                 place: Place { file: path.to_owned(), line: package.line },
                 locked: true,
             }),
@@ -166,8 +168,14 @@ fn index_options(locked: &Locked, path: &str) -> Vec<Requirement> {
         format!("{option} {url}")
     });
     let place = Place { file: path.to_owned(), line: 1 };
-    let requirement =
-        |line| Requirement { line, distribution: None, place: place.clone(), locked: true };
+    let requirement = |line| Requirement {
+        line,
+        distribution: None,
+        local: None,
+        is_editable: false,
+        place: place.clone(),
+        locked: true,
+    };
     options.map(requirement).collect()
 }
 

@@ -24,7 +24,7 @@ enum Take {
 }
 
 /// Names that private keys and credentials have.
-fn is_private(name: &str) -> bool {
+pub(in crate::facts) fn is_private(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     ["id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "credentials", "credentials.json"]
         .contains(&lower.as_str())

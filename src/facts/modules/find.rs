@@ -231,7 +231,9 @@ impl Finder<'_> {
         let mut outside = reads.outside.clone();
         if !module.is_script() {
             // No module is there for building the image alone.
-            outside.iter_mut().for_each(|mention| mention.is_in_task = true);
+            for mention in &mut outside {
+                mention.is_in_task = true;
+            }
         }
         self.result.mention(&shown, &outside);
         for import in &reads.imports {

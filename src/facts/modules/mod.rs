@@ -19,6 +19,7 @@ use crate::problem::Place;
 use crate::python::SyntaxError;
 use crate::python::imports::{Mention, Outside};
 
+pub(super) use data::is_private;
 pub use find::find;
 pub use roots::{project, roots};
 

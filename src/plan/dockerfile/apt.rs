@@ -92,6 +92,7 @@ impl Writer<'_> {
             let value = quote::value(value, Dollar::Expands, self.escape);
             self.line(&format!("ENV {name}={value}"));
         }
+        self.keep_trust();
         for recipe in &storage.recipes {
             let about = quote::comment(&recipe.about);
             self.line(&format!("# recipe {}: {about}", recipe.name));
@@ -136,8 +137,8 @@ impl Writer<'_> {
             storage.needed_in(phase).partition(|package| package.is_required);
         let (single, several): (Vec<_>, Vec<_>) =
             required.into_iter().map(|package| &package.names).partition(|names| names.len() == 1);
-        let named = storage.named_in(phase).iter().chain(single.into_iter().flatten());
-        let mut names: Vec<String> = named.map(|name| shell::quote(name)).collect();
+        let certain = storage.named_in(phase).iter().chain(single.into_iter().flatten());
+        let mut names: Vec<String> = certain.map(|name| shell::quote(name)).collect();
         // Names of other releases are no packages here: apt takes the first that is one.
         let mut choices: Vec<String> =
             several.iter().map(|names| shell::quote(&names.join(" | "))).collect();
@@ -150,7 +151,8 @@ impl Writer<'_> {
         names.extend(words);
 
         let mut env = String::new();
-        let mut commands = vec!["apt-get update --quiet".to_owned()];
+        let (trust, options) = self.apt_trust();
+        let mut commands = vec![format!("apt-get{options} update --quiet")];
         if phase == Phase::Run {
             let recipes = || storage.recipes.iter();
             for (name, value) in recipes().flat_map(|recipe| &recipe.install_env) {
@@ -165,13 +167,14 @@ impl Writer<'_> {
             if !words.is_empty() {
                 let words = words.join(&separator);
                 commands.push(format!(
-                    "{env}DEBIAN_FRONTEND=noninteractive apt-get {command} --yes --quiet \
+                    "{env}DEBIAN_FRONTEND=noninteractive apt-get{options} {command} --yes --quiet \
                      --no-install-recommends{separator}{words}"
                 ));
             }
         }
         commands.push(CLEAN.to_owned());
         let mut mounts = self.apt_mounts();
+        mounts.extend(trust);
         // One by one: a step must not run anew because of what another one mounts.
         mounts.extend(programs.iter().map(|program| self.bind(&format!("system/{program}"))));
         if is_inferred_alone && storage.without_apt.is_some() {
@@ -190,16 +193,19 @@ impl Writer<'_> {
     pub(super) fn apt_also(&mut self, packages: &[String]) {
         let words: Vec<String> = packages.iter().map(|name| shell::quote(name)).collect();
         let separator = format!(" {}\n      ", self.escape);
+        let (trust, options) = self.apt_trust();
         let commands = [
-            "apt-get update --quiet".to_owned(),
+            format!("apt-get{options} update --quiet"),
             format!(
-                "DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet \
+                "DEBIAN_FRONTEND=noninteractive apt-get{options} install --yes --quiet \
                  --no-install-recommends{separator}{}",
                 words.join(&separator)
             ),
             CLEAN.to_owned(),
         ];
-        self.run(&self.apt_mounts(), &commands);
+        let mut mounts = self.apt_mounts();
+        mounts.extend(trust);
+        self.run(&mounts, &commands);
     }
 
     /// Packages that nobody asked for, as words of a shell that the base's release decides, and the
@@ -255,7 +261,9 @@ impl Writer<'_> {
 
     /// Installs what a file of another stage lists, which may be nothing, and shows another file.
     pub(super) fn apt_listed(&mut self, stage: &str, packages: &str, findings: &str) {
+        let (trust, options) = self.apt_trust();
         let mut mounts = self.apt_mounts();
+        mounts.extend(trust);
         // Only the two: what else is there changes more often.
         for file in [packages, findings] {
             mounts.push(format!("type=bind,from={stage},source={file},target={file}"));
@@ -265,10 +273,10 @@ impl Writer<'_> {
             &mounts,
             &[
                 format!("if test -s {packages}; then {escape}\n    cat {findings}"),
-                "apt-get update --quiet".to_owned(),
+                format!("apt-get{options} update --quiet"),
                 format!(
                     "DEBIAN_FRONTEND=noninteractive xargs --arg-file={packages} {escape}\n      \
-                     apt-get install --yes --quiet --no-install-recommends"
+                     apt-get{options} install --yes --quiet --no-install-recommends"
                 ),
                 format!("{CLEAN}; {escape}\n    fi"),
             ],

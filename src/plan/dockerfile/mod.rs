@@ -6,6 +6,7 @@
 //! **Invariant:** every value passes through [`super::quote`] or [`super::shell`]; only
 //! `extra_dockerfile_commands` and the user's own Dockerfile are instructions of the user's.
 
+mod access;
 mod apt;
 mod python;
 
@@ -55,6 +56,7 @@ pub(super) fn dockerfile(storage: &Storage) -> String {
     };
     let mut writer =
         Writer { storage, escape, base, user, text: String::new(), own: is_beside_users(storage) };
+    writer.trust();
     writer.uv();
     writer.downloads();
     writer.repositories();

@@ -37,8 +37,11 @@ impl Writer<'_> {
         self.root();
         // Not every index lets pip cache what it sends: the wheel is kept by ourselves. As
         // variables, what an old pip does not know does not stop it.
+        let fetching = self.fetching();
+        let mut mounts = vec![format!("type=cache,target={UV_WHEELS},sharing=locked")];
+        mounts.extend(self.fetch_mounts());
         self.run(
-            &[format!("type=cache,target={UV_WHEELS},sharing=locked")],
+            &mounts,
             &[
                 format!("cd {UV_WHEELS}"),
                 "export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore".to_owned(),
@@ -48,7 +51,7 @@ impl Writer<'_> {
                 ),
                 format!(
                     "{{ install_uv 2>/dev/null || \
-                     {{ {PYTHON} -m pip download --quiet --no-deps {UV} && install_uv; }}; }}"
+                     {{ {fetching}{PYTHON} -m pip download --quiet --no-deps {UV} && install_uv; }}; }}"
                 ),
                 format!(
                     "{{ /uv/bin/uv pip check --no-cache --python \"$(command -v {PYTHON})\" \
@@ -104,10 +107,11 @@ impl Writer<'_> {
             "install" => " --break-system-packages --compile-bytecode",
             _ => "",
         };
+        let fetching = if command == "install" { self.fetching() } else { String::new() };
         let escape = self.escape;
         format!(
             "UV_CACHE_DIR=/var/cache/uv UV_LINK_MODE=copy \
-             /uv/bin/uv pip {command} {escape}\n      \
+             {fetching}/uv/bin/uv pip {command} {escape}\n      \
              --python \"$(command -v {PYTHON})\"{options} {escape}\n      {arguments}"
         )
     }
@@ -133,7 +137,13 @@ impl Writer<'_> {
             "{PYTHON} {MOUNT}/python/wheels.py /var/cache/uv /tmp/before.txt /tmp/after.txt \
              {escape}\n      {MOUNT}/python/requirements.txt /wheels"
         );
-        let mut mounts = vec![self.uv_cache(), self.bind_uv(), self.bind("python")];
+        let mut python = self.bind("python");
+        if self.storage.local.iter().any(|local| local.is_built) {
+            // Builds write beside their sources; nothing of it is kept.
+            python.push_str(",rw");
+        }
+        let mut mounts = vec![self.uv_cache(), self.bind_uv(), python];
+        mounts.extend(self.git_mounts());
         if self.storage.infer {
             // What the image has is told apart from what was added for compiling. A base without
             // Debian's packages has this folder, too.
@@ -161,14 +171,18 @@ impl Writer<'_> {
             }
             let exact = self.exact(false);
             let arguments = format!(
-                "--no-deps --no-build {exact}--find-links /wheels \
+                "--no-deps --no-build {exact}--find-links /wheels/*/ \
                  --requirements /wheels/requirements.txt"
             );
             let install = self.uv_pip("install", &arguments);
-            self.run(&[self.uv_cache(), Self::tmp(), self.bind_uv(), wheels], &[install]);
+            let mut mounts = vec![self.uv_cache(), Self::tmp(), self.bind_uv(), wheels];
+            mounts.extend(self.fetch_mounts());
+            self.run(&mounts, &[install]);
         } else if installs(storage) {
             let commands = self.install();
-            let mounts = [self.uv_cache(), Self::tmp(), self.bind_uv(), self.bind("python")];
+            let mut mounts =
+                vec![self.uv_cache(), Self::tmp(), self.bind_uv(), self.bind("python")];
+            mounts.extend(self.git_mounts());
             self.run(&mounts, &commands);
         }
     }

@@ -236,8 +236,8 @@ impl<'a> Runs<'a> {
         line: usize,
         is_shell: bool,
     ) {
-        let named = || names.iter().find_map(|name| Some(&arguments.find_keyword(name)?.value));
-        if let Some(first) = arguments.args.first().or_else(named) {
+        let by_name = || names.iter().find_map(|name| Some(&arguments.find_keyword(name)?.value));
+        if let Some(first) = arguments.args.first().or_else(by_name) {
             self.arguments(first, line, is_shell);
         }
     }

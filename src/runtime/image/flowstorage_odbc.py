@@ -124,7 +124,7 @@ def _drivers(path):
             section = line[1 : line.index("]")].strip()
             continue
         key, mark, value = line.partition("=")
-        if section is None or section.lower() in _NO_DRIVERS or not mark or line[0] in "#;":
+        if section is None or section.lower() in _NO_DRIVERS or not mark:
             continue
         key = key.strip().lower()
         if value.strip() and key in ("driver", "driver64"):

@@ -68,6 +68,16 @@ impl Terminal {
         self.keyboard.as_mut().unwrap().write_all(keys).unwrap();
     }
 
+    /// Waits until a text is on the screen.
+    #[track_caller]
+    pub(crate) fn until(&self, text: &str, patience: Duration) {
+        let started = Instant::now();
+        while !self.lines().iter().any(|line| line.contains(text)) {
+            assert!(started.elapsed() < patience, "no `{text}`: {:#?}", self.lines());
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Waits for the program's end; returns its exit code.
     pub(crate) fn wait(&mut self, patience: Duration) -> u32 {
         let started = Instant::now();

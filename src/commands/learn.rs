@@ -1,0 +1,147 @@
+//! What a failed build says that its storages lack.
+//!
+//! **Invariant:** what a retry may cure teaches nothing, and neither does a failure that nobody can
+//! explain.
+
+use super::attempt::{Attempt, Site};
+use super::explanation::{self, Build, Explained};
+use crate::error::Error;
+use crate::explain::{Explanation, Fix, Missing, MissingKind};
+use crate::host::Host;
+use crate::progress::failure::Failure;
+use crate::progress::finding;
+use crate::storage::{Phase, Storage};
+
+/// What a storage lacks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Learnt {
+    /// The storage.
+    pub(super) storage: String,
+    /// Why the build failed, in one line.
+    pub(super) cause: String,
+    /// Debian packages only where Python packages are built.
+    pub(super) build: Vec<String>,
+    /// Debian packages in the image.
+    pub(super) run: Vec<String>,
+}
+
+/// Learns from every failure of a run. `storages` are those that it built, as the spec describes
+/// them.
+pub(super) fn learn(
+    attempt: &mut Attempt,
+    site: &Site<'_>,
+    storages: &[Storage],
+    host: &mut Host,
+) -> anyhow::Result<Vec<Learnt>> {
+    let mut learnt = Vec::new();
+    for (failure, explained) in attempt.explained(site, storages, host)? {
+        if failure.cancelled {
+            continue;
+        }
+        let error = super::build::error_of(&failure, explained.as_ref());
+        if matches!(error, Error::Network(_)) {
+            continue;
+        }
+        let fix = if failure.findings.is_empty() {
+            explained.map(of_log).unwrap_or_default()
+        } else {
+            of_findings(&failure, &attempt.build(site, storages), host)?
+        };
+        if fix.build.is_empty() && fix.run.is_empty() {
+            continue;
+        }
+        learnt.extend(failure.targets.iter().map(|target| Learnt {
+            storage: target.clone(),
+            cause: error.to_string(),
+            build: fix.build.clone(),
+            run: fix.run.clone(),
+        }));
+    }
+    Ok(learnt)
+}
+
+fn of_log(explained: Explained) -> Fix {
+    explained.explanation.fix
+}
+
+/// What the check in the image found missing: it knows the package, or the base is asked.
+fn of_findings(failure: &Failure, build: &Build<'_>, host: &mut Host) -> anyhow::Result<Fix> {
+    let mut explanation = found(failure);
+    explanation::complete_for(&mut explanation, failure, build, host)?;
+    Ok(explanation.fix)
+}
+
+/// The findings as an explanation, which may name what no package is known for.
+fn found(failure: &Failure) -> Explanation {
+    let mut fix = Fix::default();
+    let mut unknown = Vec::new();
+    for missing in failure.findings.iter().flat_map(|finding| &finding.missing) {
+        let phase = if missing.phase == "build" { Phase::Build } else { Phase::Run };
+        if let (true, Some(kind)) = (missing.packages.is_empty(), kind(missing)) {
+            unknown.push(Missing { kind, name: missing.name.clone(), phase });
+            continue;
+        }
+        let list = match phase {
+            Phase::Build => &mut fix.build,
+            Phase::Run => &mut fix.run,
+        };
+        for package in &missing.packages {
+            if !list.contains(package) {
+                list.push(package.clone());
+            }
+        }
+    }
+    let cause = failure.cause();
+    Explanation { cause, line: String::new(), fix, missing: unknown, retry: false }
+}
+
+/// What a list of contents can be searched for.
+fn kind(missing: &finding::Missing) -> Option<MissingKind> {
+    match missing.kind.as_str() {
+        "library" => Some(MissingKind::Library),
+        "program" => Some(MissingKind::Program),
+        "header" => Some(MissingKind::Header),
+        "pkgconfig" => Some(MissingKind::PkgConfig),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::finding::Finding;
+
+    #[test]
+    fn what_the_check_names_is_taken_and_the_rest_is_asked_for() {
+        let finding = |missing: &str| {
+            let line = format!(
+                "flowstorage-check: {{\"level\":\"error\",\"message\":\"m\",\"missing\":[{missing}]}}"
+            );
+            Finding::parse(&line).expect("a finding")
+        };
+        let failure = Failure {
+            findings: vec![
+                finding(
+                    r#"{"kind":"library","name":"libGL.so.1","packages":["libgl1"],"phase":"run"},
+                       {"kind":"library","name":"libz9.so.9","packages":[],"phase":"run"}"#,
+                ),
+                finding(
+                    r#"{"kind":"header","name":"pq.h","packages":["libpq-dev"],"phase":"build"},
+                       {"kind":"program","name":"dot","packages":["graphviz"],"phase":"run"},
+                       {"kind":"library","name":"libGL.so.1","packages":["libgl1"],"phase":"run"},
+                       {"kind":"odbc-driver","name":"X","packages":[],"phase":"run"}"#,
+                ),
+            ],
+            ..Failure::default()
+        };
+        let explanation = found(&failure);
+        assert_eq!(explanation.fix.run, ["libgl1", "graphviz"]);
+        assert_eq!(explanation.fix.build, ["libpq-dev"]);
+        let library = Missing {
+            kind: MissingKind::Library,
+            name: "libz9.so.9".to_owned(),
+            phase: Phase::Run,
+        };
+        assert_eq!(explanation.missing, [library]);
+    }
+}
