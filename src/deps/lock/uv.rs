@@ -325,7 +325,12 @@ fn nodes(
             let marker = markers.parse(dependency.marker.as_deref());
             // What this version cannot read must not leave anything out.
             let marker = marker.unwrap_or(MarkerTree::TRUE);
-            let marker = markers::settle(&marker, is_active);
+            // Only conflicts speak of extras here.
+            let marker = if lock.conflicts.is_empty() {
+                marker
+            } else {
+                markers::settle(&marker, is_active)
+            };
             let extras = dependency.extra.iter().map(ToString::to_string).collect::<Vec<_>>();
             edges.extend(candidates.filter(fits).map(|to| Edge {
                 to,
