@@ -226,8 +226,6 @@ pub struct Recipe {
     pub origin: String,
     /// Environment variables of the step that installs Debian packages.
     pub install_env: Vec<(String, String)>,
-    /// Folders that the installation takes for granted.
-    pub folders: Vec<String>,
     /// Files that its steps read, by name.
     pub files: Vec<(String, Source)>,
     /// What is run after the installation of Debian packages.

@@ -27,9 +27,6 @@ pub struct Recipe {
     pub verified: String,
     /// Debian packages; alternatives are parted by `|`.
     pub packages: Vec<String>,
-    /// Folders that must exist before the packages are installed.
-    #[serde(default)]
-    pub folders: Vec<String>,
     /// Environment variables of the image.
     #[serde(default)]
     pub env: BTreeMap<String, String>,

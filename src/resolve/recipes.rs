@@ -256,7 +256,6 @@ fn add(name: &str, recipe: &recipes::Recipe, said: Said, origin: &str, added: &m
         about: fill(&recipe.about),
         origin: origin.to_owned(),
         install_env: recipe.install_env.clone().into_iter().collect(),
-        folders: recipe.folders.clone(),
         files: said.files,
         steps: recipe.steps.iter().filter_map(step).collect(),
     });

@@ -20,6 +20,11 @@ const RECIPE: &str = "/mnt/flowstorage/recipe";
 /// Where what was fetched is seen.
 const DOWNLOADS: &str = "/mnt/flowstorage/downloads";
 
+/// Makes folders that slim images lack, and without which some packages cannot be configured:
+/// <https://bugs.debian.org/863199>.
+const MAN_PAGES: &str = "mkdir -p /usr/share/man/man1 /usr/share/man/man7";
+/// What the names of these packages begin with: their alternatives have pages of the manual.
+const WITH_MAN_PAGES: [&str; 3] = ["default-j", "openjdk-", "postgresql"];
 /// Removes what apt-get and dpkg leave behind.
 const CLEAN: &str = "rm -rf /var/log/apt /var/log/dpkg.log /var/log/alternatives.log \
                      /var/cache/ldconfig/aux-cache /var/cache/debconf/*-old";
@@ -154,12 +159,14 @@ impl Writer<'_> {
         let (trust, options) = self.apt_trust();
         let mut commands = vec![format!("apt-get{options} update --quiet")];
         if phase == Phase::Run {
-            let recipes = || storage.recipes.iter();
-            for (name, value) in recipes().flat_map(|recipe| &recipe.install_env) {
+            let recipes = storage.recipes.iter();
+            for (name, value) in recipes.flat_map(|recipe| &recipe.install_env) {
                 env.extend([name, "=", &shell::quote(value), " "]);
             }
-            let folders = recipes().flat_map(|recipe| &recipe.folders);
-            commands.extend(folders.map(|folder| format!("mkdir -p {}", shell::quote(folder))));
+        }
+        let needed = storage.needed_in(phase).flat_map(|package| &package.names);
+        if needed.chain(storage.named_in(phase)).any(has_man_pages) {
+            commands.push(MAN_PAGES.to_owned());
         }
         let escape = self.escape;
         let separator = format!(" {escape}\n      ");
@@ -194,15 +201,18 @@ impl Writer<'_> {
         let words: Vec<String> = packages.iter().map(|name| shell::quote(name)).collect();
         let separator = format!(" {}\n      ", self.escape);
         let (trust, options) = self.apt_trust();
-        let commands = [
-            format!("apt-get{options} update --quiet"),
+        let mut commands = vec![format!("apt-get{options} update --quiet")];
+        if packages.iter().any(has_man_pages) {
+            commands.push(MAN_PAGES.to_owned());
+        }
+        commands.extend([
             format!(
                 "DEBIAN_FRONTEND=noninteractive apt-get{options} install --yes --quiet \
                  --no-install-recommends{separator}{}",
                 words.join(&separator)
             ),
             CLEAN.to_owned(),
-        ];
+        ]);
         let mut mounts = self.apt_mounts();
         mounts.extend(trust);
         self.run(&mounts, &commands);
@@ -282,6 +292,10 @@ impl Writer<'_> {
             ],
         );
     }
+}
+
+fn has_man_pages(package: impl AsRef<str>) -> bool {
+    WITH_MAN_PAGES.iter().any(|start| package.as_ref().starts_with(start))
 }
 
 /// The name of a repository's key where it has not been looked at.
