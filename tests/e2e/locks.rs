@@ -25,11 +25,16 @@ const VERSIONS: &str = "import json\nfrom importlib.metadata import distribution
     found = {d.metadata['Name']: d.version for d in distributions()}\n\
     print(json.dumps({n: found[n] for n in names if n in found}))";
 
+/// The lock of a fixture, with the index that everyone has.
+fn everyones(lock: &str) -> String {
+    lock.replace("//pypi.example.org/", &format!("//{}/", ["pypi", "org"].join(".")))
+}
+
 fn locked(name: &str, text: &str) -> Project {
     let project = Project::new();
     project.plain(&format!("requirements = [\"{name}\"]\n"));
     project.file("flow.py", "import humanize\nprint(humanize.naturalsize(10**6))\n");
-    project.file("pyproject.toml", PROJECT).file(name, text);
+    project.file("pyproject.toml", PROJECT).file(name, everyones(text));
     project
 }
 
@@ -54,7 +59,7 @@ fn what_is_locked_is_installed_and_its_layer_stays_cached() {
     assert_eq!(cached, steps, "nothing changed");
     let bumped = UV_LOCK.replace("version = \"0.1.0\"", "version = \"0.2.0\"");
     assert_ne!(bumped, UV_LOCK);
-    project.file("uv.lock", format!("# a comment\n{bumped}"));
+    project.file("uv.lock", everyones(&format!("# a comment\n{bumped}")));
     project.file("pyproject.toml", PROJECT.replace("0.1.0", "0.2.0") + "# a comment\n");
     assert_eq!(built(&project), (steps, cached, digest));
 }
@@ -121,4 +126,30 @@ fn the_package_of_a_linked_library_is_added_and_said() {
     let image = said.out.trim();
     let loads = "import json, psycopg2; print(json.dumps(psycopg2.__version__[0]))";
     assert_eq!(project.python(image, loads), json!("2"));
+}
+
+#[test]
+fn a_member_of_a_workspace_is_built_and_installed_beside_what_is_locked() {
+    let project = Project::new();
+    project.plain("requirements = [\"uv.lock\"]\n");
+    for (name, text) in [
+        ("flow.py", include_str!("../fixtures/plan/workspace/etl.py")),
+        ("pyproject.toml", include_str!("../fixtures/plan/workspace/pyproject.toml")),
+        ("uv.lock", include_str!("../fixtures/plan/workspace/uv.lock")),
+        (
+            "packages/helper/pyproject.toml",
+            include_str!("../fixtures/plan/workspace/packages/helper/pyproject.toml"),
+        ),
+        (
+            "packages/helper/helper/__init__.py",
+            include_str!("../fixtures/plan/workspace/packages/helper/helper/__init__.py"),
+        ),
+    ] {
+        project.file(name, everyones(text));
+    }
+    let image = project.pushed();
+    let program = "import json\nfrom importlib.metadata import version\n\
+        print(json.dumps({n: version(n) for n in ['helper', 'six', 'iniconfig']}))";
+    let wanted = json!({ "helper": "1.0", "six": "1.17.0", "iniconfig": "2.3.1" });
+    assert_eq!(project.python(&image, program), wanted);
 }

@@ -17,6 +17,7 @@ mod fix;
 mod flows;
 mod golden;
 mod image;
+mod inference;
 mod libraries;
 mod locks;
 mod modules;

@@ -104,6 +104,19 @@ class PythonFlows(ProgramTest):
             "add the distribution to python_dependencies, or a local module to modules",
         )
 
+    def test_a_missing_program_is_told_from_a_missing_file(self):
+        source = "import subprocess\nsubprocess.run(['absent-program', 'x'])\n"
+        result, _ = self.failure(source)
+        self.assertEqual(
+            (result["remedy"], result["missing"]),
+            (
+                "add the Debian package that has the program `absent-program` to system_packages",
+                [{"kind": "program", "name": "absent-program", "packages": [], "phase": "run"}],
+            ),
+        )
+        result, _ = self.failure("open('absent-file')\n")
+        self.assertEqual((result["remedy"], result.get("missing")), (None, None))
+
     def test_a_relative_import_has_a_remedy(self):
         failed, _ = self.failure("import os\nfrom .common import x\n")
         self.assertEqual(

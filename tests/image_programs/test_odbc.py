@@ -137,6 +137,14 @@ class Named(OdbcTest):
         self.assertEqual(self.told(run, "error", "warning", "ok"), wanted)
         self.assertEqual(run.code, 1)
 
+    def test_of_several_names_one_is_enough(self):
+        path = self.driver("libtds.so", "libc.so.6")
+        names = ["ODBC Driver 18 for SQL Server", "FreeTDS"]
+        run = self.odbc("[FreeTDS]\nDriver={}\n".format(path), drivers=names)
+        self.assertEqual(self.messages(run), [])
+        self.assertEqual([told[1] for told in self.told(run, "warning")], names[:1])
+        self.assertEqual(run.code, 0)
+
     def test_a_driver_named_by_its_file_needs_no_name(self):
         path = self.driver("libtds.so", "libc.so.6")
         self.assertEqual(self.told(self.odbc(drivers=[path]), "error"), [])

@@ -16,7 +16,7 @@ mod uv;
 
 use pep508_rs::MarkerTree;
 
-use super::requirements::{Distribution, Requirement};
+use super::requirements::{Distribution, Item, Requirement, read_one};
 use crate::problem::{Place, Problem};
 
 /// A lock file, as far as an image needs it.
@@ -76,8 +76,12 @@ pub enum Source {
     Path(String),
 }
 
-/// The index that everyone has.
-const PYPI: [&str; 2] = ["https://pypi.org/simple", "https://pypi.python.org/simple"];
+/// Whether an index is the one that everyone has, by its host.
+fn is_everyones(url: &str) -> bool {
+    let host = url.split_once("://").and_then(|(_, rest)| rest.split('/').next());
+    let labels: Vec<&str> = host.unwrap_or_default().split('.').collect();
+    matches!(labels.as_slice(), ["pypi", "org"] | ["pypi", "python", "org"])
+}
 
 /// The lock files that a project has beside its pyproject.toml, the one to prefer first.
 pub const NAMES: [&str; 3] = ["uv.lock", "poetry.lock", "pylock.toml"];
@@ -123,6 +127,13 @@ pub(super) fn requirements(
 ) -> Vec<Requirement> {
     let mut result = index_options(locked, path);
     for package in &locked.packages {
+        if let Source::Path(local) = &package.source {
+            match local_requirement(package, local, path) {
+                Ok(requirement) => result.push(requirement),
+                Err(problem) => problems.push(problem),
+            }
+            continue;
+        }
         match line(package) {
             Ok(line) => result.push(Requirement {
                 line,
@@ -147,6 +158,23 @@ pub(super) fn requirements(
     result
 }
 
+/// The requirement of a project or file beside the lock, as a requirements file would name it.
+fn local_requirement(
+    package: &LockedPackage,
+    local: &str,
+    path: &str,
+) -> Result<Requirement, Problem> {
+    let place = Place { file: path.to_owned(), line: package.line };
+    let marker = package.marker.as_ref().map(|marker| format!(" ; {marker}")).unwrap_or_default();
+    let text = format!("{} @ file:{local}{marker}", package.name);
+    match read_one(&text, &place, "requirements")? {
+        Item::Requirement(requirement) => Ok(Requirement { locked: true, ..requirement }),
+        Item::Index(_) | Item::ExtraIndex(_) => {
+            Err(problem(path, package.line, format!("`{text}` is no package"), "lock again"))
+        }
+    }
+}
+
 /// Options for the indexes that the lock names.
 fn index_options(locked: &Locked, path: &str) -> Vec<Requirement> {
     let mut indexes: Vec<&str> = Vec::new();
@@ -159,10 +187,9 @@ fn index_options(locked: &Locked, path: &str) -> Vec<Requirement> {
         }
     }
     indexes.sort_unstable();
-    let is_pypi = |url: &&str| PYPI.contains(url);
-    // Where nothing comes from PyPI, another index stands in its place.
-    let replaces = !indexes.iter().any(is_pypi) && only_named(locked);
-    let others = indexes.into_iter().filter(|url| !is_pypi(url)).enumerate();
+    // Where nothing comes from the index that everyone has, another one stands in its place.
+    let replaces = !indexes.iter().any(|url| is_everyones(url)) && only_named(locked);
+    let others = indexes.into_iter().filter(|url| !is_everyones(url)).enumerate();
     let options = others.map(|(at, url)| {
         let option = if at == 0 && replaces { "--index-url" } else { "--extra-index-url" };
         format!("{option} {url}")
@@ -200,12 +227,8 @@ fn line(package: &LockedPackage) -> Result<String, (String, String)> {
             format!("{name} @ git+{url}@{commit}{}", fragment(subdirectory))
         }
         Source::Url { url, subdirectory } => format!("{name} @ {url}{}", fragment(subdirectory)),
-        Source::Path(path) => {
-            return Err((
-                format!("`{name}` is a local project or file: `{path}`"),
-                "name its modules in `modules`, or publish it and lock again".to_owned(),
-            ));
-        }
+        // It has no line of its own before its place in the context is known.
+        Source::Path(path) => format!("{name} @ file:{path}"),
     };
     if package.hashes.is_empty() && !matches!(package.source, Source::Git { .. }) {
         return Err((

@@ -20,9 +20,7 @@ use super::constraint::Constraint;
 use super::graph::{self, Edge, Node};
 use super::markers::{self, Markers};
 use super::project::Project;
-use super::{
-    Lines, Locked, LockedPackage, PYPI, Source, Texts, hashes, problem, shown, split_files,
-};
+use super::{Lines, Locked, LockedPackage, Source, Texts, hashes, problem, shown, split_files};
 use crate::problem::Problem;
 
 #[derive(Deserialize)]
@@ -297,7 +295,7 @@ fn files(lock: &Lock, package: &Package) -> Vec<File> {
 }
 
 fn source(source: Option<&PoetrySource>) -> Source {
-    let Some(source) = source else { return Source::Index(Some(PYPI[0].to_owned())) };
+    let Some(source) = source else { return Source::Index(None) };
     let (url, subdirectory) = (source.url.clone(), source.subdirectory.clone());
     match source.kind.as_str() {
         "git" => {

@@ -40,11 +40,14 @@ def check(spec, tables):
             for result in _check_driver(name, library, path, image, tables):
                 yield result
     registered = {name.lower() for name in drivers}
+    # Who names several drivers takes the one that is there.
+    is_there = any(name.lower() in registered for name in named)
+    level = "warning" if is_there else "error"
     for name in named:
         if name.lower() in registered:
             yield probe.report("ok", "odbc", name, "the ODBC driver `{}` is registered".format(name))
         elif not (name.startswith("/") and os.path.exists(name)):
-            yield _unregistered(name, tables)
+            yield _unregistered(level, name, tables)
 
 
 def _check_driver(name, library, registry, image, tables):
@@ -68,7 +71,7 @@ def _check_driver(name, library, registry, image, tables):
         yield probe.report("ok", "odbc", name, "the ODBC driver `{}` can be loaded".format(name))
 
 
-def _unregistered(name, tables):
+def _unregistered(level, name, tables):
     message = "the ODBC driver `{}`, which a flow names, is not registered".format(name)
     packages = [_PACKAGES[name.lower()]] if name.lower() in _PACKAGES else []
     microsoft = _MICROSOFT.match(name.lower())
@@ -81,7 +84,7 @@ def _unregistered(name, tables):
         packages = []
         remedy = "install it and register it in `{}`".format(_registry())
     missing = tables_of.need("odbc-driver", name, packages)
-    return probe.report("error", "odbc", name, message, remedy, [missing])
+    return probe.report(level, "odbc", name, message, remedy, [missing])
 
 
 def _registry():

@@ -144,6 +144,9 @@ def remedy(error):
     library = _library_of(root)
     if library:
         return "add the Debian package that has `{}` to system_packages".format(library)
+    program = _missing_program(root)
+    if program:
+        return "add the Debian package that has the program `{}` to system_packages".format(program)
     too_old = _TOO_OLD_LIBRARY.search(str(root))
     if too_old:
         return "take a base_image with a newer system: this build needs `{}`".format(
@@ -161,9 +164,11 @@ def remedy(error):
 def missing(error):
     """Returns a result's `missing` for `error`, or None; which package has it is not known here."""
     library = missing_library(error)
-    if library is None:
+    name = library or _missing_program(_telling(error))
+    if name is None:
         return None
-    return [{"kind": "library", "name": library, "packages": [], "phase": "run"}]
+    kind = "library" if library else "program"
+    return [{"kind": kind, "name": name, "packages": [], "phase": "run"}]
 
 
 def missing_library(error):
@@ -171,13 +176,25 @@ def missing_library(error):
     return _library_of(_telling(error))
 
 
+def _missing_program(error):
+    """Returns the name of the program for lack of which `error` happened, or None."""
+    name = getattr(error, "filename", None)
+    if not isinstance(error, FileNotFoundError) or not isinstance(name, str) or "/" in name:
+        return None
+    return name if _raised_by(error, "subprocess") else None
+
+
 def _raised_by_environ(error):
     """Returns whether a KeyError is that of a variable which is not set."""
+    return _raised_by(error, "os")
+
+
+def _raised_by(error, module):
     trace = error.__traceback__
     while trace and trace.tb_next:
         trace = trace.tb_next
     # Its file may be the interpreter's own, without a path.
-    return trace is not None and trace.tb_frame.f_globals.get("__name__") == "os"
+    return trace is not None and trace.tb_frame.f_globals.get("__name__") == module
 
 
 def line_in(error, path):
