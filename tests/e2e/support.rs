@@ -30,6 +30,10 @@ pub(crate) const PYTHON: &str = "python:3.11-slim";
 pub(crate) const PREFECT: &str = "prefecthq/prefect:1.4.1-python3.11";
 pub(crate) const PREFECT3: &str = "prefecthq/prefect:3.8.8-python3.11";
 
+/// What a build says whose steps find no network, and how often it may.
+const UNREACHABLE: &str = "ERROR: a name could not be resolved during the build";
+const TRIES: u32 = 3;
+
 /// Longer than any build here takes on a slow machine; what hangs is killed then.
 const PATIENCE: Duration = Duration::from_secs(400);
 
@@ -286,12 +290,18 @@ impl Project {
         Running { child, started, out, err, what }
     }
 
-    /// Runs a command to its end.
+    /// Runs a command to its end. A build that cannot reach the package indexes says that it is
+    /// worth trying again, and is tried again.
     #[track_caller]
     pub(crate) fn run<S: AsRef<OsStr>>(&self, program: &str, args: &[S]) -> Said {
-        let said = self.start(program, args).wait(PATIENCE);
-        self.assert_tidy();
-        said
+        for _ in 0..TRIES {
+            let said = self.start(program, args).wait(PATIENCE);
+            self.assert_tidy();
+            if said.code() != 75 || !said.err.contains(UNREACHABLE) {
+                return said;
+            }
+        }
+        panic!("the package indexes could not be reached {TRIES} times");
     }
 
     /// `docker ARGS…`
