@@ -15,6 +15,8 @@ pub(super) struct Known {
     pub(super) python: Option<(u8, u8)>,
     /// Its distribution.
     pub(super) system: System,
+    /// Whether it is Docker's own image of Python, which has no workflow engine.
+    pub(super) is_plain_python: bool,
 }
 
 /// The distribution of an image.
@@ -106,7 +108,8 @@ pub(super) fn known(base: &Base) -> Option<Known> {
     let named = words().find_map(|word| version(word.strip_prefix("python")?));
     let is_python = path.rsplit('/').next() == Some("python");
     let tagged = || is_python.then(|| version(tag.split(is_separator).next()?)).flatten();
-    Some(Known { image: image.clone(), python: named.or_else(tagged), system })
+    let is_plain_python = path == "python";
+    Some(Known { image: image.clone(), python: named.or_else(tagged), system, is_plain_python })
 }
 
 /// Major and minor of a version.

@@ -219,6 +219,9 @@ impl Resolver<'_> {
                 platforms: &platforms,
                 requirements: &requirements,
                 scripts: &paths,
+                engine: engine
+                    .as_ref()
+                    .map_or(&[], |_| runtime.engine_build_packages(&settings, false)),
                 said,
             });
         let (workdir, stored_as_script) = (runtime.workdir(&settings), settings.stored_as_script);

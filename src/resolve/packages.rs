@@ -33,6 +33,8 @@ pub(super) struct Context<'a> {
     pub(super) requirements: &'a Requirements,
     /// Paths of the flow scripts.
     pub(super) scripts: &'a [&'a str],
+    /// What compiling the workflow engine takes, where the base lacks it.
+    pub(super) engine: &'static [&'static str],
     /// What the spec asks for in other words: packages of recipes, and what fetches requirements.
     pub(super) said: Vec<NeededPackage>,
 }
@@ -71,6 +73,9 @@ impl Resolver<'_> {
                 &self.facts.arch,
             );
             distributions(context.requirements, &targets, &mut found);
+            if known.as_ref().is_some_and(|known| known.is_plain_python) {
+                engine(context.engine, &mut found);
+            }
             mentions(&mentioned, &mut found);
         }
         let mut needed = found.0;
@@ -240,6 +245,14 @@ fn advice(needed: &[NeededPackage]) -> String {
     format!("see that the base has: {}", wants.join("; "))
 }
 
+/// What the workflow engine takes on a base that is known to lack it.
+fn engine(packages: &[&str], found: &mut Collected) {
+    if !packages.is_empty() {
+        found.all(packages, Phase::Build, "the workflow engine is compiled, which the base lacks");
+        found.headers();
+    }
+}
+
 /// What Python dependencies need, by what is known of them.
 fn distributions(requirements: &Requirements, targets: &[Target], found: &mut Collected) {
     let (no_binary, only_binary) =
@@ -275,8 +288,7 @@ fn distributions(requirements: &Requirements, targets: &[Target], found: &mut Co
         }
     }
     if compiles {
-        let because = "headers of Python, where the base's own come without".to_owned();
-        found.add(PYTHON_HEADERS, Phase::Build, because);
+        found.headers();
     }
 }
 
@@ -417,6 +429,11 @@ impl Collected {
         for name in names {
             self.add(name, phase, because.to_owned());
         }
+    }
+
+    fn headers(&mut self) {
+        let because = "headers of Python, where the base's own come without".to_owned();
+        self.add(PYTHON_HEADERS, Phase::Build, because);
     }
 
     fn add(&mut self, name: &str, phase: Phase, because: String) {
