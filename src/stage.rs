@@ -192,14 +192,17 @@ fn finish(path: &Path, mode: u32, digest: &str) -> io::Result<()> {
     File::open(path)?.set_times(FileTimes::new().set_modified(time).set_accessed(time))
 }
 
-/// A time on the first day of 1970 that tells contents apart. `BuildKit` does not send a file that
-/// has the name, size, mode and time of the last build's: with one time for all, an edit that keeps
-/// the size would build the old file.
+/// 2 January 1980: wheels are zip files, which know no time before 1980 in any time zone.
+const DAY: Duration = Duration::from_secs(3653 * 86_400);
+
+/// A time on one [`DAY`] that tells contents apart. `BuildKit` does not send a file that has the
+/// name, size, mode and time of the last build's: with one time for all, an edit that keeps the
+/// size would build the old file.
 fn time_of(digest: &str) -> Duration {
     let number = |from: usize, to: usize| {
         digest.get(from..to).and_then(|hex| u32::from_str_radix(hex, 16).ok()).unwrap_or_default()
     };
-    Duration::new(u64::from(number(0, 8) % 86_400), number(8, 16) % 1_000_000_000)
+    DAY + Duration::new(u64::from(number(0, 8) % 86_400), number(8, 16) % 1_000_000_000)
 }
 
 /// Copies a folder as it is, links and modes included.
@@ -237,7 +240,8 @@ mod tests {
     fn times_tell_contents_apart_within_a_day() {
         let times: Vec<Duration> = ["print(1)", "print(2)", ""].map(|t| time_of(&digest(t))).into();
         assert!(times[0] != times[1] && times[1] != times[2] && times[0] != times[2]);
-        assert!(times.iter().all(|time| time.as_secs() < 86_400));
-        assert_eq!(time_of(""), Duration::ZERO);
+        // As `date -u -d 1980-01-02 +%s` has it.
+        assert!(times.iter().all(|time| (315_619_200..315_705_600).contains(&time.as_secs())));
+        assert_eq!(time_of(""), DAY);
     }
 }
