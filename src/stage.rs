@@ -193,7 +193,7 @@ fn finish(path: &Path, mode: u32, digest: &str) -> io::Result<()> {
 }
 
 /// 2 January 1980: wheels are zip files, which know no time before 1980 in any time zone.
-const DAY: Duration = Duration::from_secs(3653 * 86_400);
+const DAY: Duration = Duration::from_hours(3653 * 24);
 
 /// A time on one [`DAY`] that tells contents apart. `BuildKit` does not send a file that has the
 /// name, size, mode and time of the last build's: with one time for all, an edit that keeps the
