@@ -171,6 +171,11 @@ fn read(log: &Log) -> Option<Explanation> {
 const UNSPECIFIC: &str = "compiling failed";
 
 impl Explanation {
+    /// Adds the packages of what is missing, as far as the tables know them.
+    pub fn answer(&mut self) {
+        known::answer(&mut self.fix, &self.missing);
+    }
+
     /// What no table knows a package for.
     pub fn unknown(&self) -> Vec<&Missing> {
         self.missing.iter().filter(|missing| !known::is_known(missing)).collect()

@@ -114,6 +114,10 @@ class PythonFlows(ProgramTest):
                 [{"kind": "program", "name": "absent-program", "packages": [], "phase": "run"}],
             ),
         )
+        # Packages that run a program say it in other words.
+        wrapped = "try:\n    {}except OSError:\n    raise RuntimeError('no such tool')\n"
+        result, _ = self.failure("import subprocess\n" + wrapped.format(source.split("\n", 1)[1]))
+        self.assertEqual(result["missing"][0]["name"], "absent-program")
         result, _ = self.failure("open('absent-file')\n")
         self.assertEqual((result["remedy"], result.get("missing")), (None, None))
 

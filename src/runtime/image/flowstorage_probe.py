@@ -238,7 +238,7 @@ def _telling(error):
         chain.append(link)
         link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
     for link in chain:
-        if _library_of(link) or _TOO_OLD_LIBRARY.search(str(link)):
+        if _library_of(link) or _TOO_OLD_LIBRARY.search(str(link)) or _missing_program(link):
             return link
     if len(str(error).strip().splitlines()) > 1 and error.__cause__ is not None:
         return _telling(error.__cause__)
