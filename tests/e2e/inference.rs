@@ -79,7 +79,9 @@ fn programs_of_the_code_and_the_external_table_bring_their_packages() {
 fn a_base_without_apt_is_told_what_it_should_have() {
     let project = Project::new();
     let base = format!("{}/base:1", project.namespace);
-    project.file("base/Dockerfile", format!("FROM {PYTHON}\nRUN rm /usr/bin/apt-get\n"));
+    // A base that no other run had: a cached step says nothing.
+    let dockerfile = format!("FROM {PYTHON}\nRUN rm /usr/bin/apt-get\nENV OF={base}\n");
+    project.file("base/Dockerfile", dockerfile);
     project.docker(&["buildx", "build", "--push", "--tag", &base, "base"]).ok();
     project.file("flow.py", "print('ran')\n");
     project.spec(&format!(

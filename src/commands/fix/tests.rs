@@ -191,8 +191,19 @@ fn dockerfiles(rest: &str, added: Added) -> (String, String) {
     let (_folder, host) = project(&(SPEC.to_owned() + rest));
     let mut storages = loaded(None, &host).resolve(&Overrides::default()).expect("a sound spec");
     let before = plans(&storages).remove(0).dockerfile;
+    let compiles = !added.build.is_empty();
     storages[0].added = added;
-    (before, plans(&storages).remove(0).dockerfile)
+    let after = plans(&storages).remove(0).dockerfile;
+    // What is compiled with more packages is kept apart; only steps that run anew name the cache.
+    let (old, new) = (cache(&before), cache(&after));
+    assert_eq!(old != new, compiles, "{after}");
+    (before, after.replace(&new, &old))
+}
+
+/// The id of uv's cache.
+fn cache(dockerfile: &str) -> String {
+    let at = dockerfile.find("id=flowstorage-uv-").expect("a cache");
+    dockerfile[at..].split(',').next().unwrap_or_default().to_owned()
 }
 
 /// A Dockerfile without the steps that install one of these.

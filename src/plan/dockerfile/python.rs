@@ -14,8 +14,8 @@ const UV: &str = "uv==0.13.9";
 const UV_WHEELS: &str = "/var/cache/flowstorage/uv";
 
 impl Writer<'_> {
-    /// What uv built fits one base and one set of -dev packages. Those that were added later are
-    /// left out: what an attempt has built already is there for the next one.
+    /// What uv built fits one base and one set of -dev packages: with fewer, another build must not
+    /// find what it could not have built.
     pub(super) fn uv_cache(&self) -> String {
         let key = short_digest(&[
             match &self.storage.base {
@@ -25,6 +25,8 @@ impl Writer<'_> {
             &packages_of(self.storage, Phase::Run),
             &packages_of(self.storage, Phase::Build),
         ]);
+        let added = self.storage.added.build.concat();
+        let key = if added.is_empty() { key } else { short_digest(&[&key, &added.join(" ")]) };
         format!("type=cache,id=flowstorage-uv-{key},target=/var/cache/uv")
     }
 
