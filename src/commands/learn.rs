@@ -9,7 +9,9 @@ use crate::error::Error;
 use crate::explain::{Explanation, Fix, Missing, MissingKind};
 use crate::host::Host;
 use crate::progress::failure::Failure;
-use crate::progress::finding;
+use crate::progress::finding::{self, Level};
+use crate::progress::graph::Graph;
+use crate::progress::step::Step;
 use crate::storage::{Phase, Storage};
 
 /// What a storage lacks.
@@ -47,7 +49,12 @@ pub(super) fn learn(
         } else {
             of_findings(&failure, &attempt.build(site, storages), host)?
         };
+        let mut fix = fix;
         if fix.build.is_empty() && fix.run.is_empty() {
+            // A flow that does not load may say it in words of its own; the check warned before.
+            fix.run = warned(&attempt.driven.graph, &failure);
+        }
+        if fix.run.is_empty() && fix.build.is_empty() {
             continue;
         }
         learnt.extend(failure.targets.iter().map(|target| Learnt {
@@ -58,6 +65,30 @@ pub(super) fn learn(
         }));
     }
     Ok(learnt)
+}
+
+/// Packages of the programs that the check missed in what failed later.
+fn warned(graph: &Graph, failure: &Failure) -> Vec<String> {
+    if !failure.findings.iter().any(|finding| finding.check == "flow" || finding.check == "import")
+    {
+        return Vec::new();
+    }
+    let is_ours = |step: &&Step| {
+        let targets = step.targets();
+        targets.is_empty() || targets.iter().any(|target| failure.targets.contains(target))
+    };
+    let findings = graph.steps().iter().filter(is_ours).flat_map(Step::findings);
+    let programs = findings
+        .filter(|finding| finding.level == Level::Warning && finding.check == "command")
+        .flat_map(|finding| &finding.missing)
+        .flat_map(|missing| &missing.packages);
+    let mut packages: Vec<String> = Vec::new();
+    for package in programs {
+        if !packages.contains(package) {
+            packages.push(package.clone());
+        }
+    }
+    packages
 }
 
 fn of_log(explained: Explained) -> Fix {
@@ -112,6 +143,8 @@ fn kind(missing: &finding::Missing) -> Option<MissingKind> {
 mod tests {
     use super::*;
     use crate::progress::finding::Finding;
+    use crate::progress::rawjson::Decoder;
+    use base64::Engine;
 
     #[test]
     fn what_the_check_names_is_taken_and_the_rest_is_asked_for() {
@@ -147,5 +180,31 @@ mod tests {
             phase: Phase::Run,
         };
         assert_eq!(explanation.unknown(), [&library]);
+    }
+
+    #[test]
+    fn what_the_check_warned_of_is_tried_where_a_flow_does_not_load() {
+        let warning = r#"flowstorage-check: {"level":"warning","check":"command","message":"m","missing":[{"kind":"program","name":"gpg","packages":["gnupg"],"phase":"run"}]}"#;
+        let data = base64::engine::general_purpose::STANDARD.encode(format!("{warning}\n"));
+        let stream = format!(
+            "{{\"vertexes\":[{{\"digest\":\"a\",\"name\":\"[check 1/2] RUN x\"}}]}}\n\
+             {{\"logs\":[{{\"vertex\":\"a\",\"stream\":1,\"data\":\"{data}\",\
+             \"timestamp\":\"2026-01-01T00:00:00Z\"}}]}}\n"
+        );
+        let mut graph = Graph::new(&["app".to_owned()]);
+        let mut decoder = Decoder::default();
+        for event in decoder.push(stream.as_bytes()).iter().chain(&decoder.finish()) {
+            graph.apply(event);
+        }
+        let failed = |check: &str| {
+            let line = format!(
+                "flowstorage-check: {{\"level\":\"error\",\"check\":\"{check}\",\"message\":\"m\"}}"
+            );
+            let findings = vec![Finding::parse(&line).expect("a finding")];
+            Failure { findings, targets: vec!["app".to_owned()], ..Failure::default() }
+        };
+        assert_eq!(warned(&graph, &failed("flow")), ["gnupg"]);
+        assert_eq!(warned(&graph, &failed("library")), Vec::<String>::new());
+        assert_eq!(warned(&graph, &Failure::default()), Vec::<String>::new());
     }
 }
