@@ -59,6 +59,7 @@ test: needs ## Check format and lints, run every test on a real engine
 needs:
 	@missing=()
 	command -v cc >/dev/null || missing+=(gcc libc6-dev)
+	command -v openssl >/dev/null || missing+=(openssl)
 	command -v script >/dev/null || missing+=(bsdutils)
 	python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
 	command -v cargo >/dev/null || { echo 'error: no `cargo` on PATH: install Rust, https://rustup.rs' >&2; exit 1; }
