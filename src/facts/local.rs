@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use super::modules::is_private;
-use super::{FileFact, Found, Need, file, look};
+use super::{FileFact, Found, Need, look};
 use crate::deps;
 
 /// A local package as it was found.
@@ -58,40 +58,20 @@ pub(super) fn look_at(path: &Path) -> LocalPackage {
 }
 
 fn walk(folder: &Path, left_out: &mut Vec<String>) -> io::Result<Vec<(String, Option<FileFact>)>> {
-    let walker = ignore::WalkBuilder::new(folder)
-        .standard_filters(false)
-        .follow_links(true)
-        .sort_by_file_path(Path::cmp)
-        .filter_entry(|entry| {
-            let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
-            let name = entry.file_name().to_string_lossy();
-            entry.depth() == 0 || !is_of_tools(entry.path(), &name, is_folder, entry.depth())
-        })
-        .build();
-    let mut entries = Vec::new();
-    for entry in walker {
-        let entry = entry.map_err(io::Error::other)?;
-        let Ok(relative) = entry.path().strip_prefix(folder) else { continue };
-        if relative.as_os_str().is_empty() {
-            continue;
+    let mut walker = super::walker(folder);
+    walker.filter_entry(|entry| {
+        let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
+        let name = entry.file_name().to_string_lossy();
+        entry.depth() == 0 || !is_of_tools(entry.path(), &name, is_folder, entry.depth())
+    });
+    super::entries(folder, walker.build(), |entry, relative| {
+        let name = entry.file_name().to_string_lossy();
+        let is_key = is_private(&name) || holds_key(entry.path())?;
+        if is_key {
+            left_out.push(relative.to_owned());
         }
-        let Some(relative) = relative.to_str() else {
-            let name = relative.to_string_lossy().into_owned();
-            return Err(io::Error::other(format!("the name `{name}` in it is not UTF-8")));
-        };
-        let kind = entry.file_type();
-        if kind.is_some_and(|kind| kind.is_dir()) {
-            entries.push((relative.to_owned(), None));
-        } else if kind.is_some_and(|kind| kind.is_file()) {
-            let name = entry.file_name().to_string_lossy();
-            if is_private(&name) || holds_key(entry.path())? {
-                left_out.push(relative.to_owned());
-            } else {
-                entries.push((relative.to_owned(), Some(file(entry.path(), Need::Bytes)?)));
-            }
-        }
-    }
-    Ok(entries)
+        Ok(!is_key)
+    })
 }
 
 fn is_of_tools(path: &Path, name: &str, is_folder: bool, depth: usize) -> bool {

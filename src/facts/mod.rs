@@ -415,13 +415,25 @@ fn look(path: &Path, need: Need) -> Found {
 }
 
 fn walk(folder: &Path) -> io::Result<FolderFact> {
+    let entries = entries(folder, walker(folder).build(), |_, _| Ok(true))?;
+    Ok(FolderFact { source: folder.to_owned(), entries })
+}
+
+/// Walks everything below a folder, sorted by path; links are followed.
+fn walker(folder: &Path) -> ignore::WalkBuilder {
+    let mut walker = ignore::WalkBuilder::new(folder);
+    walker.standard_filters(false).follow_links(true).sort_by_file_path(Path::cmp);
+    walker
+}
+
+/// What a walk finds, by its path below the folder: files that are wanted, and folders.
+fn entries(
+    folder: &Path,
+    walk: ignore::Walk,
+    mut is_wanted: impl FnMut(&ignore::DirEntry, &str) -> io::Result<bool>,
+) -> io::Result<Vec<(String, Option<FileFact>)>> {
     let mut entries = Vec::new();
-    let walker = ignore::WalkBuilder::new(folder)
-        .standard_filters(false)
-        .follow_links(true)
-        .sort_by_file_path(Path::cmp)
-        .build();
-    for entry in walker {
+    for entry in walk {
         let entry = entry.map_err(io::Error::other)?;
         let Ok(relative) = entry.path().strip_prefix(folder) else { continue };
         if relative.as_os_str().is_empty() {
@@ -434,11 +446,11 @@ fn walk(folder: &Path) -> io::Result<FolderFact> {
         let kind = entry.file_type();
         if kind.is_some_and(|kind| kind.is_dir()) {
             entries.push((relative.to_owned(), None));
-        } else if kind.is_some_and(|kind| kind.is_file()) {
+        } else if kind.is_some_and(|kind| kind.is_file()) && is_wanted(&entry, relative)? {
             entries.push((relative.to_owned(), Some(file(entry.path(), Need::Bytes)?)));
         }
     }
-    Ok(FolderFact { source: folder.to_owned(), entries })
+    Ok(entries)
 }
 
 fn file(path: &Path, need: Need) -> io::Result<FileFact> {
