@@ -119,29 +119,8 @@ fn for_spec(mut explanation: Explanation, storage: &Storage) -> Explained {
 fn base(storage: &Storage) -> Option<String> {
     match &storage.base {
         Base::Image(image) => Some(image.clone()),
-        Base::Dockerfile(file) => base_of(&file.parsed.text),
+        Base::Dockerfile(file) => file.parsed.image.clone(),
     }
-}
-
-/// The image that the last stage of a Dockerfile begins from, through the stages that lead there.
-fn base_of(dockerfile: &str) -> Option<String> {
-    let mut images: Vec<(String, Option<String>)> = Vec::new();
-    for line in dockerfile.lines() {
-        let mut words = line.split_whitespace().filter(|word| !word.starts_with("--"));
-        if !words.next().is_some_and(|word| word.eq_ignore_ascii_case("FROM")) {
-            continue;
-        }
-        let image = words.next()?;
-        let name = words.nth(1).map(str::to_lowercase);
-        let earlier = images
-            .iter()
-            .rev()
-            .find(|(_, name)| name.as_deref().is_some_and(|name| name == image.to_lowercase()));
-        let image = earlier.map_or_else(|| image.to_owned(), |(image, _)| image.clone());
-        images.push((image, name));
-    }
-    // A variable is known to the build alone.
-    images.pop().map(|(image, _)| image).filter(|image| !image.contains('$') && image != "scratch")
 }
 
 /// Turns an explanation to the release of its base, and asks that base for what no table knows.
@@ -255,19 +234,6 @@ mod tests {
                  in `apt_repositories`, or copy it with `files`"
             )
         );
-    }
-
-    #[test]
-    fn the_base_of_a_dockerfile_is_that_of_its_last_stage() {
-        for (text, base) in [
-            ("FROM a:1\nRUN x\n", Some("a:1")),
-            ("from --platform=linux/amd64 a:1 AS one\nFROM b\nFROM One AS two\n", Some("a:1")),
-            ("ARG V\nFROM a:$V\n", None),
-            ("FROM scratch\n", None),
-            ("", None),
-        ] {
-            assert_eq!(base_of(text).as_deref(), base, "{text}");
-        }
     }
 
     #[test]
