@@ -13,7 +13,6 @@ use pep508_rs::{MarkerTree, Pep508Error, Requirement as Pep508, VerbatimUrl, Ver
 
 use super::lines::{Purpose, beside, include, logical_lines};
 use super::local::{self, Local};
-use super::wheel::{self, Target, Way};
 use super::{lock, tables};
 use crate::access::{self, Indexes, userinfo};
 use crate::problem::{Place, Problem};
@@ -89,13 +88,6 @@ pub struct Distribution {
     pub has_sdist: bool,
     /// Whether the user asked for it, not only something that the user asked for.
     pub direct: bool,
-}
-
-impl Distribution {
-    /// How it gets to a target, as far as its files are known.
-    pub fn way(&self, target: &Target) -> Way {
-        wheel::way(&self.wheels, self.has_sdist, target)
-    }
 }
 
 /// pip takes several names after one `--no-binary`, uv one each.

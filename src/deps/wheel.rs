@@ -24,32 +24,6 @@ pub struct Target {
     pub glibc: (u32, u32),
 }
 
-/// How a distribution gets into an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// A wheel fits.
-    Wheel,
-    /// No wheel fits: it is built from source.
-    Source,
-    /// Neither a wheel fits nor is there a source.
-    Nothing,
-    /// Its files are not known.
-    Unknown,
-}
-
-/// How a distribution with these files gets to a target.
-pub fn way(wheels: &[String], has_sdist: bool, target: &Target) -> Way {
-    if wheels.iter().any(|wheel| fits(wheel, target)) {
-        Way::Wheel
-    } else if has_sdist {
-        Way::Source
-    } else if wheels.is_empty() {
-        Way::Unknown
-    } else {
-        Way::Nothing
-    }
-}
-
 /// Whether a wheel fits a target. Where its Python is not known, a wheel fits that fits any Python
 /// from 3.8 to 3.14: whoever leaves the version open gets one that has wheels in most cases, and
 /// the build says so where it is not.
@@ -231,21 +205,5 @@ mod tests {
             (name.distribution, name.version.to_string()),
             ("foo_bar", "1.0+local.1".into())
         );
-    }
-
-    #[test]
-    fn the_way_in_depends_on_what_there_is() {
-        let target = bookworm(Some((3, 11)), "x86_64");
-        let pure = ["six-1-py3-none-any.whl".to_owned()];
-        let windows = ["pywin32-306-cp311-cp311-win_amd64.whl".to_owned()];
-        for (wheels, has_sdist, wanted) in [
-            (&pure[..], true, Way::Wheel),
-            (&windows[..], true, Way::Source),
-            (&windows[..], false, Way::Nothing),
-            (&[][..], true, Way::Source),
-            (&[][..], false, Way::Unknown),
-        ] {
-            assert_eq!(way(wheels, has_sdist, &target), wanted, "{wheels:?} {has_sdist}");
-        }
     }
 }
