@@ -15,6 +15,15 @@ pub struct OdbcDriver {
     pub recipe: Option<&'static str>,
 }
 
+impl OdbcDriver {
+    /// The line of a spec that installs a driver by its recipe, in the release that its name has.
+    pub fn recipe_line(&self) -> Option<String> {
+        let version: String = self.name.chars().filter(char::is_ascii_digit).collect();
+        let recipe = self.recipe?;
+        Some(format!("recipes = {{ {recipe} = {{ version = {version}, accept_eula = true }} }}"))
+    }
+}
+
 fn drivers() -> impl Iterator<Item = OdbcDriver> {
     TABLE.lines().skip(1).filter_map(|line| {
         let mut columns = line.split('\t').map(|column| Some(column).filter(|c| *c != "-"));
@@ -45,5 +54,21 @@ mod tests {
         }
         assert!(all.is_sorted_by_key(|driver| driver.name));
         assert_eq!(odbc_driver("Oracle"), None);
+    }
+
+    #[test]
+    fn a_recipe_is_taken_in_the_release_of_the_name() {
+        for (name, line) in [
+            ("odbc driver 17 for sql server", Some(17)),
+            ("ODBC Driver 18 for SQL Server", Some(18)),
+            ("SQLite3", None),
+        ] {
+            let line = line.map(|version| {
+                format!(
+                    "recipes = {{ mssql-odbc = {{ version = {version}, accept_eula = true }} }}"
+                )
+            });
+            assert_eq!(odbc_driver(name).and_then(|driver| driver.recipe_line()), line, "{name}");
+        }
     }
 }

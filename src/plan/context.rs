@@ -92,10 +92,20 @@ struct CheckSpec<'a> {
     /// Programs that distributions run.
     calls: BTreeMap<&'a str, Vec<&'static str>>,
     required_commands: &'a [String],
-    odbc_drivers: &'a [String],
+    odbc_drivers: Vec<OdbcDriver<'a>>,
     /// The tables that name packages.
     sonames: String,
     programs: String,
+}
+
+#[derive(Serialize)]
+struct OdbcDriver<'a> {
+    /// As flows have it.
+    name: &'a str,
+    /// The Debian package that registers it.
+    package: Option<&'static str>,
+    /// The line of a spec that installs it.
+    recipe: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -396,9 +406,18 @@ fn check_spec<'a>(storage: &'a Storage, exclude: &'a [String]) -> CheckSpec<'a> 
         loads,
         calls,
         required_commands: &storage.required_commands,
-        odbc_drivers: &storage.odbc_drivers,
+        odbc_drivers: storage.odbc_drivers.iter().map(|name| odbc_driver(name)).collect(),
         sonames: format!("{MOUNT}/{SONAMES}"),
         programs: format!("{MOUNT}/{PROGRAMS}"),
+    }
+}
+
+fn odbc_driver(name: &str) -> OdbcDriver<'_> {
+    let known = packages::odbc_driver(name);
+    OdbcDriver {
+        name,
+        package: known.and_then(|driver| driver.package),
+        recipe: known.and_then(|driver| driver.recipe_line()),
     }
 }
 

@@ -205,18 +205,15 @@ impl Resolver<'_> {
         let recipes = recipe_names(self.storage.recipes.as_ref());
         for mention in drivers {
             let Some(driver) = packages::odbc_driver(&mention.name) else { continue };
-            let Some(recipe) = driver.recipe.filter(|name| !recipes.iter().any(|r| r == name))
-            else {
+            if driver.recipe.is_some_and(|name| recipes.contains(&name)) {
                 continue;
-            };
-            let version: String = driver.name.chars().filter(char::is_ascii_digit).collect();
+            }
+            let Some(line) = driver.recipe_line() else { continue };
             self.warnings.push(Problem {
                 key: Some("recipes".to_owned()),
                 place: Some(mention.place.clone()),
                 message: format!("`{}` is named here, and is no package of Debian", driver.name),
-                remedy: format!(
-                    "add recipes = {{ {recipe} = {{ version = {version}, accept_eula = true }} }}"
-                ),
+                remedy: format!("add {line}"),
             });
         }
     }

@@ -258,7 +258,19 @@ fn a_script_below_its_project_keeps_its_folder_and_what_it_opens() {
 fn the_check_is_told_what_the_dependencies_open_and_run() {
     let temp = tempfile::tempdir().expect("a folder");
     let file = |name: &str, text: &str| fs::write(temp.path().join(name), text).expect("written");
-    file("etl.py", "print()\n");
+    let drivers = [
+        ("FreeTDS", Some("tdsodbc"), None),
+        ("postgresql unicode", Some("odbc-postgresql"), None),
+        ("PostgreSQL ANSI", Some("odbc-postgresql"), None),
+        ("MariaDB", Some("odbc-mariadb"), None),
+        ("MariaDB Unicode", Some("odbc-mariadb"), None),
+        ("SQLite3", Some("libsqliteodbc"), None),
+        ("ODBC Driver 17 for SQL Server", None, Some(17)),
+        ("ODBC Driver 18 for SQL Server", None, Some(18)),
+        ("Amazon Redshift", None, None),
+    ];
+    let connects = drivers.map(|(name, ..)| format!("pyodbc.connect('DRIVER={{{name}}}')\n"));
+    file("etl.py", &format!("import pyodbc\n{}", connects.concat()));
     file(
         "flowstorage.toml",
         "flows = [\"etl.py\"]\nbase_image = \"python:3.11-slim\"\nimport_check_exclude = [\"Six\"]\n\
@@ -270,6 +282,12 @@ fn the_check_is_told_what_the_dependencies_open_and_run() {
     let context = temp.path().join("out/etl/context");
     let read = |name: &str| fs::read_to_string(context.join(name)).expect("a file of the context");
     let spec: serde_json::Value = serde_json::from_str(&read("check/check.json")).expect("JSON");
+    let odbc_drivers = drivers.map(|(name, package, release)| {
+        let recipe = release.map(|release| {
+            format!("recipes = {{ mssql-odbc = {{ version = {release}, accept_eula = true }} }}")
+        });
+        serde_json::json!({ "name": name, "package": package, "recipe": recipe })
+    });
     let expected = serde_json::json!({
         "python_version": null,
         "dependencies": [
@@ -286,7 +304,7 @@ fn the_check_is_told_what_the_dependencies_open_and_run() {
         "loads": { "python-magic": ["magic"] },
         "calls": { "pydub": ["ffmpeg"] },
         "required_commands": ["ffmpeg", "/opt/tool"],
-        "odbc_drivers": [],
+        "odbc_drivers": odbc_drivers,
         "sonames": "/mnt/flowstorage/check/sonames.tsv",
         "programs": "/mnt/flowstorage/check/programs.tsv",
     });

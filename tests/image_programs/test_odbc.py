@@ -9,6 +9,11 @@ from test_check_environment import EnvironmentTest
 SONAMES = "soname\tbookworm\ttrixie\nlibtds-part.so.1\ttds-part\t=\n"
 
 
+def named(name, package=None, recipe=None):
+    """Returns what the plan says of a driver that a flow names."""
+    return {"name": name, "package": package, "recipe": recipe}
+
+
 class OdbcTest(EnvironmentTest):
     def odbc(self, ini=None, drivers=(), libraries=True, **environment):
         """Runs the check; `ini` becomes the registry in the folder of ODBCSYSINI."""
@@ -45,8 +50,8 @@ class Registered(OdbcTest):
         ]
         remedy = "install the driver, or correct `{}`".format(self.path("etc", "odbcinst.ini"))
         # Only what a flow names must be there.
-        for named, level, code in [([], "warning", 0), (["gone"], "error", 1)]:
-            run = self.odbc(ini, drivers=named)
+        for drivers, level, code in [([], "warning", 0), ([named("gone")], "error", 1)]:
+            run = self.odbc(ini, drivers=drivers)
             self.assertEqual(
                 self.told(run, "error", "warning"), [(level, "Gone", message, remedy, missing)]
             )
@@ -112,28 +117,24 @@ class Registered(OdbcTest):
 class Named(OdbcTest):
     def test_a_name_that_is_registered_in_whatever_case(self):
         path = self.driver("libtds.so", "libc.so.6")
-        run = self.odbc("[FreeTDS]\nDriver={}\n".format(path), drivers=["freetds"])
+        run = self.odbc("[FreeTDS]\nDriver={}\n".format(path), drivers=[named("freetds", "tdsodbc")])
         self.assertEqual(self.messages(run), [])
         self.assertIn("the ODBC driver `freetds` is registered", self.messages(run, "ok"))
 
     def test_names_that_are_not_registered_and_what_brings_them(self):
-        microsoft = "add to the spec: recipes = {{ mssql-odbc = {{ version = {}, accept_eula = true }} }}"
+        recipe = "recipes = { mssql-odbc = { version = 18, accept_eula = true } }"
         generic = "install it and register it in `{}`".format(self.path("etc", "odbcinst.ini"))
         table = [
-            ("FreeTDS", "add `tdsodbc` to `system_packages`", ["tdsodbc"]),
-            ("PostgreSQL Unicode", "add `odbc-postgresql` to `system_packages`", ["odbc-postgresql"]),
-            ("PostgreSQL ANSI", "add `odbc-postgresql` to `system_packages`", ["odbc-postgresql"]),
-            ("MariaDB", "add `odbc-mariadb` to `system_packages`", ["odbc-mariadb"]),
-            ("MariaDB Unicode", "add `odbc-mariadb` to `system_packages`", ["odbc-mariadb"]),
-            ("SQLite3", "add `libsqliteodbc` to `system_packages`", ["libsqliteodbc"]),
-            ("ODBC Driver 17 for SQL Server", microsoft.format(17), []),
-            ("ODBC Driver 18 for SQL Server", microsoft.format(18), []),
-            ("Amazon Redshift", generic, []),
-            (self.path("opt", "absent.so"), generic, []),
+            (named("FreeTDS", "tdsodbc"), "add `tdsodbc` to `system_packages`", ["tdsodbc"]),
+            (named("Any", "odbc-any"), "add `odbc-any` to `system_packages`", ["odbc-any"]),
+            (named("ODBC Driver 18", recipe=recipe), "add to the spec: " + recipe, []),
+            (named("Amazon Redshift"), generic, []),
+            (named(self.path("opt", "absent.so")), generic, []),
         ]
-        run = self.odbc("[Else]\n", drivers=[name for name, _, _ in table])
+        run = self.odbc("[Else]\n", drivers=[driver for driver, _, _ in table])
         wanted = []
-        for name, remedy, packages in table:
+        for driver, remedy, packages in table:
+            name = driver["name"]
             message = "the ODBC driver `{}`, which a flow names, is not registered".format(name)
             missing = {"kind": "odbc-driver", "name": name, "packages": packages, "phase": "run"}
             wanted.append(("error", name, message, remedy, [missing]))
@@ -143,14 +144,15 @@ class Named(OdbcTest):
     def test_of_several_names_one_is_enough(self):
         path = self.driver("libtds.so", "libc.so.6")
         names = ["ODBC Driver 18 for SQL Server", "FreeTDS"]
-        run = self.odbc("[FreeTDS]\nDriver={}\n".format(path), drivers=names)
+        drivers = [named(name) for name in names]
+        run = self.odbc("[FreeTDS]\nDriver={}\n".format(path), drivers=drivers)
         self.assertEqual(self.messages(run), [])
         self.assertEqual([told[1] for told in self.told(run, "warning")], names[:1])
         self.assertEqual(run.code, 0)
 
     def test_a_driver_named_by_its_file_needs_no_name(self):
         path = self.driver("libtds.so", "libc.so.6")
-        self.assertEqual(self.told(self.odbc(drivers=[path]), "error"), [])
+        self.assertEqual(self.told(self.odbc(drivers=[named(path)]), "error"), [])
 
 
 if __name__ == "__main__":

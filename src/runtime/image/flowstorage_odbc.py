@@ -15,23 +15,12 @@ import flowstorage_tables as tables_of
 
 _SECONDS = 20
 _NO_DRIVERS = ("odbc", "odbc drivers")
-# Names under which drivers register themselves, and what brings them.
-_PACKAGES = {
-    "freetds": "tdsodbc",
-    "postgresql": "odbc-postgresql",
-    "postgresql ansi": "odbc-postgresql",
-    "postgresql unicode": "odbc-postgresql",
-    "mariadb": "odbc-mariadb",
-    "mariadb unicode": "odbc-mariadb",
-    "sqlite": "libsqliteodbc",
-    "sqlite3": "libsqliteodbc",
-}
-_MICROSOFT = re.compile(r"odbc driver (\d+) for sql server$")
 
 
 def check(spec, tables):
     """Yields a finding for each driver that cannot be loaded or is not registered."""
-    named = spec.get("odbc_drivers") or []
+    drivers_of_flows = spec.get("odbc_drivers") or []
+    named = [driver["name"] for driver in drivers_of_flows]
     path = _registry()
     drivers = _drivers(path)
     if drivers and spec.get("libraries"):
@@ -46,11 +35,12 @@ def check(spec, tables):
     # Who names several drivers takes the one that is there.
     is_there = any(name.lower() in registered for name in named)
     level = "warning" if is_there else "error"
-    for name in named:
+    for driver in drivers_of_flows:
+        name = driver["name"]
         if name.lower() in registered:
             yield probe.report("ok", "odbc", name, "the ODBC driver `{}` is registered".format(name))
         elif not (name.startswith("/") and os.path.exists(name)):
-            yield _unregistered(level, name, tables)
+            yield _unregistered(level, driver, tables)
 
 
 def _check_driver(level, name, library, registry, image, tables):
@@ -74,17 +64,15 @@ def _check_driver(level, name, library, registry, image, tables):
         yield probe.report("ok", "odbc", name, "the ODBC driver `{}` can be loaded".format(name))
 
 
-def _unregistered(level, name, tables):
+def _unregistered(level, driver, tables):
+    name, package, recipe = driver["name"], driver["package"], driver["recipe"]
     message = "the ODBC driver `{}`, which a flow names, is not registered".format(name)
-    packages = [_PACKAGES[name.lower()]] if name.lower() in _PACKAGES else []
-    microsoft = _MICROSOFT.match(name.lower())
-    if microsoft:
-        remedy = "add to the spec: recipes = {{ mssql-odbc = {{ version = {}, accept_eula = true }} }}"
-        remedy = remedy.format(microsoft.group(1))
-    elif packages and tables.is_debian:
+    packages = [package] if package and tables.is_debian else []
+    if recipe:
+        remedy = "add to the spec: {}".format(recipe)
+    elif packages:
         remedy = tables_of.add(packages)
     else:
-        packages = []
         remedy = "install it and register it in `{}`".format(_registry())
     missing = tables_of.need("odbc-driver", name, packages)
     return probe.report(level, "odbc", name, message, remedy, [missing])
