@@ -40,6 +40,16 @@ fn plan(folder: &Path, args: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
+/// The lines of one stage of a Dockerfile, whole.
+#[track_caller]
+fn stage<'a>(dockerfile: &'a str, name: &str) -> Vec<&'a str> {
+    let end = format!(" AS {name}");
+    let lines = dockerfile.lines().map(str::trim);
+    let from = |line: &&str| !(line.starts_with("FROM ") && line.ends_with(&end));
+    let stage = lines.skip_while(from).take_while(|line| !line.is_empty());
+    stage.collect()
+}
+
 /// The messages of the problems of a `flowstorage.toml`.
 #[track_caller]
 fn problems(files: &[(&str, &str)]) -> Vec<String> {
@@ -72,7 +82,7 @@ fn an_empty_base_image_is_a_problem() {
     let folder = project(&[("flow.py", &script)]);
     let dockerfile = plan(folder.path(), &["-f", "flow.py"]);
     let dockerfile = dockerfile["storages"][0]["dockerfile"].as_str().expect("a Dockerfile");
-    assert!(dockerfile.contains("\nFROM prefecthq/prefect:1.4.1-python3.10 AS base\n"));
+    assert_eq!(stage(dockerfile, "base"), ["FROM prefecthq/prefect:1.4.1-python3.10 AS base"]);
 }
 
 #[test]
@@ -174,7 +184,7 @@ fn one_command_may_be_a_plain_string() {
     for args in [&[][..], &["-f", "flow.py"]] {
         let plan = plan(folder.path(), args);
         let dockerfile = plan["storages"][0]["dockerfile"].as_str().expect("a Dockerfile");
-        assert!(dockerfile.contains("\nRUN echo one\n"), "{args:?}: {dockerfile}");
+        assert_eq!(stage(dockerfile, "app"), ["FROM system AS app", "RUN echo one"], "{args:?}");
     }
 }
 
@@ -211,8 +221,9 @@ two = Flow('two', storage=Docker(python_dependencies=PACKAGES, env_vars=ENV, pre
             serde_json::from_str(&read("context/indexes/indexes.json")).expect("JSON");
         let urls = ["https://packages.example.org/simple", "https://more.example.org/simple"];
         assert_eq!(indexes["extra"], serde_json::json!(urls), "{name}");
-        let config = format!("ENV PREFECT__USER_CONFIG_PATH=\"/{name}/config.toml\"\n");
-        assert!(read("Dockerfile").contains(&config), "{name}");
+        let config = format!("ENV PREFECT__USER_CONFIG_PATH=\"/{name}/config.toml\"");
+        let wanted = ["FROM base AS system", &config, "ENV STAGE=\"dev\""];
+        assert_eq!(stage(&read("Dockerfile"), "system"), wanted);
     }
 }
 
@@ -243,7 +254,7 @@ fn the_python_of_this_machine_plays_no_part() {
     let plans = ["", &bin].map(|path| run(folder.path(), &["plan"], path).stdout);
     assert_eq!(plans[0], plans[1]);
     let text = String::from_utf8_lossy(&plans[0]);
-    assert!(text.contains("FROM prefecthq/prefect:1.4.1-python3.10 AS base"), "{text}");
+    assert_eq!(stage(&text, "base"), ["FROM prefecthq/prefect:1.4.1-python3.10 AS base"]);
     for name in ["python", "python3"] {
         assert!(!folder.path().join(format!("bin/{name}.ran")).exists(), "{name} was run");
     }
